@@ -1,0 +1,30 @@
+// Randomness, digests and base64url, in the few forms the gateway needs.
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+
+/** `bytes` random bytes as base64url. */
+export function randomText(bytes: number): string {
+  return randomBytes(bytes).toString('base64url')
+}
+
+/** HMAC-SHA-256 as 43 characters of base64url. */
+export function hmac(key: Uint8Array, text: string): string {
+  return createHmac('sha256', key).update(text).digest('base64url')
+}
+
+/** SHA-256 as 43 characters of base64url. */
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('base64url')
+}
+
+/** Compares two texts in a time that tells nothing but whether their lengths differ. */
+export function equalInConstantTime(left: string, right: string): boolean {
+  const [a, b] = [Buffer.from(left), Buffer.from(right)]
+  return a.length === b.length && timingSafeEqual(a, b)
+}
+
+/** The bytes of a canonical base64url text (RFC 4648 §5: no padding, unused bits zero), or `null`. */
+export function decodeBase64url(text: string): Uint8Array | null {
+  if (!/^[A-Za-z0-9_-]*$/.test(text)) return null
+  const bytes = Buffer.from(text, 'base64url')
+  return bytes.toString('base64url') === text ? bytes : null
+}

@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { cloudflareTest } from '@cloudflare/vitest-plugin'
+import { defineConfig } from 'vitest/config'
+
+const here = (path: string) => join(import.meta.dirname, path)
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        // The Worker's own modules, inside workerd, with real D1 and KV.
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: here('wrangler.toml') },
+            miniflare: { bindings: { TEST_SCHEMA: readFileSync(here('schema.sql'), 'utf8') } },
+          }),
+        ],
+        test: {
+          name: 'workerd',
+          include: ['test/{unit,flows,conformance,faults}/**/*.test.ts'],
+          exclude: ['**/*.node.test.ts'],
+          isolate: false,
+          maxWorkers: 1,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        // What surrounds the Worker, from Node: raw sockets, real upstreams, the commands.
+        test: {
+          name: 'node',
+          include: ['test/**/*.node.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+})
