@@ -1,0 +1,22 @@
+// D1 as the stores see it: statements are prepared freely and run in one bounded round trip.
+import { D1_LIMIT_MS, withinTime } from './time-limit.ts'
+
+/** Everything runs through `batch`: one transaction, one round trip. */
+export type Database = Pick<D1Database, 'prepare' | 'batch'>
+
+/** @throws Error when D1 fails or does not answer within its limit; whether a write was done is then unknown. */
+export function createDatabase(d1: D1Database): Database {
+  return {
+    prepare: (sql) => d1.prepare(sql),
+    batch: (statements) => withinTime(d1.batch(statements), D1_LIMIT_MS),
+  }
+}
+
+/** The rows of each statement, in their order. */
+export async function runBatch(
+  db: Database,
+  statements: readonly D1PreparedStatement[],
+): Promise<readonly (readonly unknown[])[]> {
+  const results = await db.batch<unknown>([...statements])
+  return results.map((result) => result.results)
+}

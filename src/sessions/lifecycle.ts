@@ -1,0 +1,100 @@
+// A session's life: opened, looked at, ended. D1 decides each step; tokens and HTTP are not known here.
+import type { Database } from '../database.ts'
+import { runBatch } from '../database.ts'
+import type { NewSession, RaisedVersion, SessionState } from './store.ts'
+import {
+  countAlive,
+  endSession,
+  endSurplus,
+  insertSession,
+  parseCount,
+  parseRaised,
+  parseSession,
+  raiseEpoch,
+  raiseVersionForSurplus,
+  raiseVersionOfSession,
+  selectSession,
+} from './store.ts'
+
+export interface SessionLimits {
+  readonly idleTimeout: number
+  readonly absoluteTimeout: number
+  readonly maxPerUser: number
+}
+
+export type Opened =
+  | { readonly outcome: 'opened'; readonly session: SessionState; readonly raised: readonly RaisedVersion[] }
+  | { readonly outcome: 'refused' }
+
+export interface Ended {
+  readonly ended: number
+  /** What must be published; empty where nothing was there to end. */
+  readonly raised: readonly RaisedVersion[]
+}
+
+/**
+ * Opens a session, ends the one that it replaces in the same browser and the oldest beyond the limit: one batch.
+ * `before` and `after` are statements of other stores that belong to the same transaction.
+ * Refused where epoch or credential changed since they were checked, or the user is disabled by now.
+ */
+export async function openSession(
+  db: Database,
+  limits: SessionLimits,
+  session: NewSession,
+  replaces: string | null,
+  others: { readonly before: readonly D1PreparedStatement[]; readonly after: readonly D1PreparedStatement[] },
+): Promise<Opened> {
+  const { sessionId, userId } = session
+  const results = await runBatch(db, [
+    ...others.before,
+    insertSession(db, session),
+    raiseVersionOfSession(db, replaces ?? '', sessionId),
+    endSession(db, replaces ?? '', 'replaced', sessionId),
+    raiseVersionForSurplus(db, userId, limits.idleTimeout, limits.maxPerUser),
+    endSurplus(db, userId, limits.idleTimeout, limits.maxPerUser),
+    selectSession(db, sessionId, limits.idleTimeout),
+    ...others.after,
+  ])
+  const [, ofReplaced, , ofSurplus, , selected] = results.slice(others.before.length)
+  const opened = parseSession(selected?.[0])
+  if (opened === null || !opened.alive) return { outcome: 'refused' }
+  const raised = [ofReplaced?.[0], ofSurplus?.[0]].map(parseRaised).filter((user) => user !== null)
+  return { outcome: 'opened', session: opened, raised: toPublish(opened, raised) }
+}
+
+/** The versions that were raised, each user once, and the user's own where his marker was never put. */
+function toPublish(session: SessionState, raised: readonly RaisedVersion[]): readonly RaisedVersion[] {
+  const own = { userId: session.userId, tokenVersion: session.tokenVersion }
+  const others = raised.filter((user) => user.userId !== session.userId)
+  const ownChanged = others.length < raised.length || session.publishedVersion === null
+  return ownChanged ? [own, ...others] : others
+}
+
+/** The session as D1 holds it now; `null` where it never was. One round trip. */
+export async function findSession(db: Database, sessionId: string, idleTimeout: number): Promise<SessionState | null> {
+  const [rows] = await runBatch(db, [selectSession(db, sessionId, idleTimeout)])
+  return parseSession(rows?.[0])
+}
+
+/** Ends one session. Safe to repeat: what has ended stays ended, and nothing is raised twice. */
+export async function endOne(db: Database, sessionId: string, reason: string): Promise<Ended> {
+  const [raised = [], ended = []] = await runBatch(db, [
+    raiseVersionOfSession(db, sessionId, ''),
+    endSession(db, sessionId, reason, ''),
+  ])
+  return { ended: ended.length, raised: raised.map(parseRaised).filter((user) => user !== null) }
+}
+
+/** Ends every session of the user whose living session asks for it; `null` where that session is not alive. */
+export async function endAll(
+  db: Database,
+  { sessionId, userId }: { readonly sessionId: string; readonly userId: string },
+  idleTimeout: number,
+): Promise<Ended | null> {
+  const [alive, raised] = await runBatch(db, [
+    countAlive(db, userId, idleTimeout),
+    raiseEpoch(db, sessionId, idleTimeout),
+  ])
+  const user = parseRaised(raised?.[0])
+  return user === null ? null : { ended: parseCount(alive?.[0]), raised: [user] }
+}

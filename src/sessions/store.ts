@@ -1,0 +1,227 @@
+// The SQL of users' versions and of sessions: a function a statement, races decided in SQL on D1's clock.
+import { isObject, parseJsonObject } from '../json.ts'
+import type { JsonObject } from '../json.ts'
+import type { Database } from '../database.ts'
+
+/** A session joined with its user, as D1 holds them at this moment. */
+export interface SessionState {
+  readonly sessionId: string
+  readonly userId: string
+  readonly clientId: string
+  readonly alive: boolean
+  readonly generation: number
+  readonly authTime: number
+  readonly amr: readonly string[]
+  /** Unix seconds at which the session ends if nothing else ends it: the earlier of both timeouts. */
+  readonly endsAt: number
+  readonly tokenVersion: number
+  readonly publishedVersion: number | null
+  readonly roles: readonly string[]
+  readonly scopes: readonly string[]
+  readonly claims: JsonObject
+}
+
+/** A user's version after a statement raised it. */
+export interface RaisedVersion {
+  readonly userId: string
+  readonly tokenVersion: number
+}
+
+export interface NewSession {
+  readonly sessionId: string
+  readonly userId: string
+  /** What was checked; the session opens only if both still hold. */
+  readonly checked: { readonly sessionEpoch: number; readonly passwordHash: string | null }
+  readonly amr: readonly string[]
+  readonly absoluteTimeout: number
+  readonly userAgent: string | null
+  readonly address: string | null
+}
+
+/** `?1` of a statement that uses it is the idle timeout. Not ended, inside both timeouts, of the user's epoch, not disabled. */
+const ALIVE = `s.ended_at IS NULL AND s.expires_at > unixepoch() AND s.last_seen_at + ?1 > unixepoch()
+  AND s.session_epoch = u.session_epoch AND u.disabled_at IS NULL`
+
+/** Never issues a number twice, even on a database that was restored to an earlier time. */
+const RAISE = `token_version = max(token_version + 1, CAST(unixepoch('subsec') * 1000 AS INTEGER)), changed_at = unixepoch()`
+
+export function selectSession(db: Database, sessionId: string, idleTimeout: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `SELECT s.id, s.user_id, s.client_id, (${ALIVE}) AS alive, s.generation, s.auth_time, s.amr,
+         min(s.expires_at, s.last_seen_at + ?1) AS ends_at,
+         u.token_version, u.published_version, u.roles, u.scopes, u.claims
+       FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?2`,
+    )
+    .bind(idleTimeout, sessionId)
+}
+
+/** Opens a session if the epoch and the credential that were checked still hold; else inserts nothing. */
+export function insertSession(db: Database, session: NewSession): D1PreparedStatement {
+  return db
+    .prepare(
+      `INSERT INTO sessions (id, user_id, session_epoch, rotated_at, created_at, last_seen_at, expires_at, auth_time,
+         amr, user_agent, address)
+       SELECT ?1, u.id, u.session_epoch, unixepoch(), unixepoch(), unixepoch(), unixepoch() + ?5, unixepoch(), ?6, ?7, ?8
+       FROM users u
+       WHERE u.id = ?2 AND u.session_epoch = ?3 AND u.password_hash IS ?4 AND u.disabled_at IS NULL`,
+    )
+    .bind(
+      session.sessionId,
+      session.userId,
+      session.checked.sessionEpoch,
+      session.checked.passwordHash,
+      session.absoluteTimeout,
+      JSON.stringify(session.amr),
+      session.userAgent,
+      session.address,
+    )
+}
+
+/** Raises the version of the user whose session is about to be ended; no row where it had ended already. */
+export function raiseVersionOfSession(db: Database, sessionId: string, onlyIfOpened: string): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE users SET ${RAISE}
+       WHERE id = (SELECT user_id FROM sessions WHERE id = ?1 AND ended_at IS NULL)
+         AND (?2 = '' OR EXISTS (SELECT 1 FROM sessions WHERE id = ?2))
+       RETURNING id, token_version`,
+    )
+    .bind(sessionId, onlyIfOpened)
+}
+
+/** Ends one session; where `onlyIfOpened` names another session, only if that one exists. */
+export function endSession(
+  db: Database,
+  sessionId: string,
+  reason: string,
+  onlyIfOpened: string,
+): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE sessions SET ended_at = unixepoch(), end_reason = ?2
+       WHERE id = ?1 AND ended_at IS NULL AND (?3 = '' OR EXISTS (SELECT 1 FROM sessions WHERE id = ?3))
+       RETURNING id`,
+    )
+    .bind(sessionId, reason, onlyIfOpened)
+}
+
+const SURPLUS = `SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.user_id = ?2 AND ${ALIVE}
+  ORDER BY s.created_at DESC, s.rowid DESC LIMIT -1 OFFSET ?3`
+
+/** Raises the user's version if more than `maxPerUser` of his sessions are alive. */
+export function raiseVersionForSurplus(
+  db: Database,
+  userId: string,
+  idleTimeout: number,
+  maxPerUser: number,
+): D1PreparedStatement {
+  return db
+    .prepare(`UPDATE users SET ${RAISE} WHERE id = ?2 AND EXISTS (${SURPLUS}) RETURNING id, token_version`)
+    .bind(idleTimeout, userId, maxPerUser)
+}
+
+/** Ends the oldest sessions of a user beyond `maxPerUser`. */
+export function endSurplus(
+  db: Database,
+  userId: string,
+  idleTimeout: number,
+  maxPerUser: number,
+): D1PreparedStatement {
+  return db
+    .prepare(`UPDATE sessions SET ended_at = unixepoch(), end_reason = 'limit' WHERE id IN (${SURPLUS}) RETURNING id`)
+    .bind(idleTimeout, userId, maxPerUser)
+}
+
+/** How many sessions of the user are alive. */
+export function countAlive(db: Database, userId: string, idleTimeout: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `SELECT count(*) AS alive FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.user_id = ?2 AND ${ALIVE}`,
+    )
+    .bind(idleTimeout, userId)
+}
+
+/** Raises epoch and version of the user of a session that is alive, which ends every session of his. */
+export function raiseEpoch(db: Database, sessionId: string, idleTimeout: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE users SET session_epoch = session_epoch + 1, ${RAISE}
+       WHERE id = (SELECT s.user_id FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?2 AND ${ALIVE})
+       RETURNING id, token_version`,
+    )
+    .bind(idleTimeout, sessionId)
+}
+
+/** Notes that a version reached KV, and tells the version that is current by now. */
+export function confirmPublished(db: Database, userId: string, version: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE users SET published_version = max(coalesce(published_version, 0), ?2) WHERE id = ?1
+       RETURNING id, token_version`,
+    )
+    .bind(userId, version)
+}
+
+/** Users whose version was never confirmed in KV, then those that changed in the last `recentSeconds`. */
+export function selectUnpublished(db: Database, recentSeconds: number, limit: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `SELECT id, token_version FROM (
+         SELECT id, token_version, 0 AS rank, changed_at FROM users
+           WHERE published_version IS NULL OR published_version < token_version
+         UNION ALL
+         SELECT id, token_version, 1, changed_at FROM users
+           WHERE changed_at >= unixepoch() - ?1 AND published_version >= token_version
+       ) ORDER BY rank, changed_at LIMIT ?2`,
+    )
+    .bind(recentSeconds, limit)
+}
+
+/** A row of `selectSession`. */
+export function parseSession(row: unknown): SessionState | null {
+  if (!isObject(row)) return null
+  const claims = parseJsonObject(text(row['claims']))
+  if (claims === null) throw new TypeError('claims of a user are not a JSON object')
+  return {
+    sessionId: text(row['id']),
+    userId: text(row['user_id']),
+    clientId: text(row['client_id']),
+    alive: row['alive'] === 1,
+    generation: integer(row['generation']),
+    authTime: integer(row['auth_time']),
+    amr: texts(row['amr']),
+    endsAt: integer(row['ends_at']),
+    tokenVersion: integer(row['token_version']),
+    publishedVersion: row['published_version'] === null ? null : integer(row['published_version']),
+    roles: texts(row['roles']),
+    scopes: texts(row['scopes']),
+    claims,
+  }
+}
+
+/** A row with `id` and `token_version`. */
+export function parseRaised(row: unknown): RaisedVersion | null {
+  return isObject(row) ? { userId: text(row['id']), tokenVersion: integer(row['token_version']) } : null
+}
+
+/** The number of a `countAlive` row. */
+export function parseCount(row: unknown): number {
+  return isObject(row) ? integer(row['alive']) : 0
+}
+
+function text(value: unknown): string {
+  if (typeof value !== 'string') throw new TypeError('a column is not text')
+  return value
+}
+
+function integer(value: unknown): number {
+  if (!Number.isSafeInteger(value)) throw new TypeError('a column is not an integer')
+  return Number(value)
+}
+
+function texts(value: unknown): readonly string[] {
+  const list: unknown = JSON.parse(text(value))
+  if (!Array.isArray(list)) throw new TypeError('a column is not a list')
+  return list.map(text)
+}

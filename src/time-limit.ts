@@ -1,0 +1,23 @@
+// Nothing is waited for without a limit (DESIGN §8).
+
+/** Milliseconds that KV, D1 and a rate limit are waited for. */
+export const KV_LIMIT_MS = 500
+export const D1_LIMIT_MS = 5000
+export const RATE_LIMIT_MS = 1000
+
+/**
+ * What `work` gives, if it gives it within `limitMs` milliseconds.
+ * Does NOT stop the work: what comes later is dropped.
+ * @throws Error named `TimeLimit` when the limit passes first.
+ */
+export async function withinTime<T>(work: Promise<T>, limitMs: number): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(Object.assign(new Error('time limit'), { name: 'TimeLimit' })), limitMs)
+  })
+  try {
+    return await Promise.race([work, limit])
+  } finally {
+    clearTimeout(timer)
+  }
+}
