@@ -1,0 +1,43 @@
+// What of an upstream's headers never reaches a client (DESIGN §5.8, §5.9).
+import type { CookieNames } from '../auth/cookies.ts'
+import { setsOurCookie } from '../auth/cookies.ts'
+import { connectionNames, foldHeaderName } from './request-headers.ts'
+
+/** Hop-by-hop headers that the runtime drops by itself, or, on a WebSocket's 101, needs. */
+const LEFT_TO_RUNTIME: ReadonlySet<string> = new Set([
+  'close',
+  'connection',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/**
+ * The upstream's answer without `Gatehouse-*`, without hop-by-hop headers (RFC 9110 §7.6.1; `Proxy-Authenticate` is
+ * meant for this hop, so a 407 goes on without it) and without cookies that have the gateway's names.
+ * Does NOT read the body, and an answer with nothing to remove is given back as it is.
+ */
+export function passResponse(response: Response, cookies: CookieNames): Response {
+  const removed = removedNames(response.headers)
+  const setCookies = response.headers.getSetCookie()
+  const kept = setCookies.filter((line) => !setsOurCookie(line, cookies))
+  if (removed.length === 0 && kept.length === setCookies.length) return response
+  const passed = new Response(response.body, response)
+  for (const name of removed) passed.headers.delete(name)
+  if (kept.length < setCookies.length) replaceSetCookies(passed.headers, kept)
+  return passed
+}
+
+function removedNames(headers: Headers): readonly string[] {
+  const named = connectionNames(headers)
+  return [...headers.keys()].filter(
+    (name) => /^(?:gatehouse|proxy)-/.test(foldHeaderName(name)) || (named.has(name) && !LEFT_TO_RUNTIME.has(name)),
+  )
+}
+
+function replaceSetCookies(headers: Headers, lines: readonly string[]): void {
+  headers.delete('Set-Cookie')
+  for (const line of lines) headers.append('Set-Cookie', line)
+}

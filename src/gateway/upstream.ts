@@ -1,0 +1,108 @@
+// The last step: the request goes to its upstream with the identity attached, and the answer comes back (DESIGN §5.8, §5.9).
+import type { CookieNames } from '../auth/cookies.ts'
+import type { Route } from '../config/config.ts'
+import { Denial } from '../denial.ts'
+import type { Identity } from '../tokens/identity.ts'
+import { withoutTokenProtocol } from './credential.ts'
+import { identityHeaders } from './identity-headers.ts'
+import { passRequestHeaders } from './request-headers.ts'
+import { passResponse } from './response-headers.ts'
+
+export interface Forwarding {
+  readonly request: Request
+  /** At the upstream, whole. */
+  readonly url: string
+  readonly route: Route
+  readonly identity: Identity | null
+  readonly assertion: string | null
+  readonly requestId: string
+  readonly clientAddress: string | null
+  /** As the client named it. */
+  readonly host: string
+  readonly keepAuthorization: boolean
+  readonly identityHeaderNames: ReadonlySet<string>
+  readonly cookies: CookieNames
+  readonly findFetcher: (binding: string) => Pick<Fetcher, 'fetch'> | null
+}
+
+/**
+ * Sends the request once, never again, and gives the upstream's answer back. Bodies stream both ways; redirects,
+ * encodings and statuses pass untouched; nothing is cached. Everything the upstream is told of the identity is ready
+ * before anything is sent.
+ * Does NOT decide whether the request may pass; policy.ts does, before.
+ * @throws Denial `headers_too_large`, `misconfigured`, `upstream_unreachable`, `upstream_timeout`
+ */
+export async function forward(forwarding: Forwarding): Promise<Response> {
+  const { request, cookies } = forwarding
+  const hasBody = request.method !== 'GET' && request.method !== 'HEAD'
+  const answer = await send(forwarding, {
+    method: request.method,
+    headers: upstreamHeaders(forwarding),
+    body: hasBody ? request.body : null,
+    redirect: 'manual',
+    cache: 'no-store',
+  })
+  if (!isUsable(answer))
+    throw new Denial('upstream_unreachable', { reason: 'the upstream answered with an odd status' })
+  return withTokenProtocol(passResponse(answer, cookies), request)
+}
+
+function upstreamHeaders(forwarding: Forwarding): Headers {
+  const { request, route, identity, assertion, clientAddress } = forwarding
+  const headers = passRequestHeaders(request.headers, forwarding)
+  passWebSocket(headers, request)
+  if (clientAddress !== null) headers.set('X-Forwarded-For', clientAddress)
+  headers.set('X-Forwarded-Host', forwarding.host)
+  headers.set('X-Forwarded-Proto', request.url.startsWith('https:') ? 'https' : 'http')
+  headers.set('X-Request-Id', forwarding.requestId)
+  for (const [name, value] of identity === null ? [] : identityHeaders(identity, route)) headers.set(name, value)
+  if (assertion !== null) headers.set('Gatehouse-Assertion', assertion)
+  return headers
+}
+
+/** RFC 6455 §4.1. A subprotocol that was the client's token stays here. */
+function passWebSocket(headers: Headers, request: Request): void {
+  if (request.method === 'GET' && request.headers.get('Upgrade') === 'websocket') headers.set('Upgrade', 'websocket')
+  const offered = headers.get('Sec-WebSocket-Protocol')
+  if (offered === null) return
+  const { forwarded } = withoutTokenProtocol(offered)
+  if (forwarded === null) return headers.delete('Sec-WebSocket-Protocol')
+  if (forwarded !== offered) headers.set('Sec-WebSocket-Protocol', forwarded)
+}
+
+/** Waits for the response's headers, not for its body, so a stream may live on. */
+async function send({ url, route, findFetcher }: Forwarding, init: RequestInit): Promise<Response> {
+  const fetcher = fetcherOf(route, findFetcher)
+  const controller = new AbortController()
+  const timer = setTimeout(() => controller.abort(), route.timeout * 1000)
+  try {
+    return await fetcher.fetch(url, { ...init, signal: controller.signal })
+  } catch (cause) {
+    throw new Denial(controller.signal.aborted ? 'upstream_timeout' : 'upstream_unreachable', { cause })
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function fetcherOf({ upstream }: Route, findFetcher: Forwarding['findFetcher']): Pick<Fetcher, 'fetch'> {
+  if (upstream.binding === null) return globalThis
+  const fetcher = findFetcher(upstream.binding)
+  if (fetcher === null) throw new Denial('misconfigured', { reason: "the upstream's binding is missing" })
+  return fetcher
+}
+
+/** True for an answer that a Worker can give on: a final status of RFC 9110 §15, or a WebSocket. */
+function isUsable({ status, webSocket }: Response): boolean {
+  return status === 101 ? webSocket !== null : status >= 200 && status <= 599
+}
+
+/** A browser insists that one of the subprotocols that it offered is chosen, the token alone included. */
+function withTokenProtocol(answer: Response, request: Request): Response {
+  const offered = request.headers.get('Sec-WebSocket-Protocol')
+  if (offered === null || answer.status !== 101) return answer
+  const { answer: chosen } = withoutTokenProtocol(offered)
+  if (chosen === null) return answer
+  const passed = new Response(null, answer)
+  passed.headers.set('Sec-WebSocket-Protocol', chosen)
+  return passed
+}

@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest'
+
+import { cookieNames } from '../../src/auth/cookies.ts'
+import { Denial } from '../../src/denial.ts'
+import type { HeaderRules } from '../../src/gateway/request-headers.ts'
+import { connectionNames, foldHeaderName, passRequestHeaders } from '../../src/gateway/request-headers.ts'
+
+const RULES: HeaderRules = {
+  keepAuthorization: false,
+  identityHeaderNames: new Set(['x-user-id']),
+  cookies: cookieNames(false),
+}
+
+const REMOVED = `
+  Keep-Alive TE Trailer Transfer-Encoding Upgrade Connection Expect Host Content-Length Proxy Proxy-Connection
+  Proxy-Authorization Proxy-Authenticate Proxy-Anything X-Forwarded-For X-Forwarded-Host X-Forwarded-Proto
+  X-Forwarded-Prefix X-Forwarded Forwarded X-Real-IP True-Client-IP X-Client-IP X-Cluster-Client-IP
+  X-Request-Id X-Original-URL X-Original-Host X-Rewrite-URL X-HTTP-Method X-HTTP-Method-Override
+  X-Method-Override CF-Connecting-IP CF-IPCountry CF-Ray Gatehouse-Subject Gatehouse-Assertion
+  Gatehouse-Whatever-Comes X-User-Id
+`
+  .trim()
+  .split(/\s+/)
+
+const SPELLINGS = [
+  { spelling: 'as it is', spell: (name: string) => name },
+  { spelling: 'in lower case', spell: (name: string) => name.toLowerCase() },
+  { spelling: 'in upper case', spell: (name: string) => name.toUpperCase() },
+  { spelling: 'with `_` for `-`', spell: (name: string) => name.replaceAll('-', '_') },
+  { spelling: 'with `.` for `-`', spell: (name: string) => name.replaceAll('-', '.') },
+  { spelling: 'with one `_` for `-`', spell: (name: string) => name.replace('-', '_') },
+]
+
+const KEPT = `
+  Accept Accept-Encoding Accept-Language Cache-Control Content-Type If-None-Match Origin Range Referer
+  Sec-Fetch-Site User-Agent X-Custom X-User X-User-Ids Cfx X-Correlation-Id Idempotency-Key Traceparent Via
+  CDN-Loop X-Forward X-Realm My-Gatehouse-Subject Originals
+`
+  .trim()
+  .split(/\s+/)
+
+describe('what a client says in the name of a gateway', () => {
+  for (const { spelling, spell } of SPELLINGS) {
+    it.each(REMOVED)(`is removed, ${spelling}: %s`, (name) => {
+      const passed = passRequestHeaders(new Headers([[spell(name), 'value']]), RULES)
+
+      expect([...passed]).toEqual([])
+    })
+  }
+
+  it.each(KEPT)('leaves others: %s', (name) => {
+    const passed = passRequestHeaders(new Headers([[name, 'value']]), RULES)
+
+    expect([...passed]).toEqual([[name.toLowerCase(), 'value']])
+  })
+
+  it('is removed in every line of several', () => {
+    const client = new Headers([
+      ['X-Forwarded-For', '1.1.1.1'],
+      ['x-forwarded-for', '2.2.2.2'],
+      ['X_Forwarded_For', '3.3.3.3'],
+    ])
+
+    expect([...passRequestHeaders(client, RULES)]).toEqual([])
+  })
+
+  it('does not change the headers that came', () => {
+    const client = new Headers({ 'Gatehouse-Subject': 'root', Cookie: 'gatehouse_session=1' })
+
+    passRequestHeaders(client, RULES)
+
+    expect(client.get('Gatehouse-Subject')).toBe('root')
+  })
+})
+
+describe('a header that Connection names (RFC 9110 §7.6.1)', () => {
+  it('is removed, in any case and place of the list', () => {
+    const client = new Headers({ Connection: 'keep-alive, X-ONE ,x-two', 'X-One': '1', 'X-Two': '2', 'X-Three': '3' })
+
+    expect([...passRequestHeaders(client, RULES)]).toEqual([['x-three', '3']])
+  })
+
+  it('is found in the second Connection line too', () => {
+    const client = new Headers([
+      ['Connection', 'x-one'],
+      ['Connection', 'x-two'],
+    ])
+
+    expect([...connectionNames(client)]).toEqual(['x-one', 'x-two'])
+  })
+})
+
+describe('Authorization', () => {
+  it.each([
+    { keepAuthorization: true, value: 'Bearer a' },
+    { keepAuthorization: false, value: null },
+  ])('stays where the upstream is to have it: $keepAuthorization', ({ keepAuthorization, value }) => {
+    const passed = passRequestHeaders(new Headers({ Authorization: 'Bearer a' }), { ...RULES, keepAuthorization })
+
+    expect(passed.get('Authorization')).toBe(value)
+  })
+})
+
+describe('a Cookie header', () => {
+  const session = '__Host-gatehouse_session=gth_c_x'
+  it.each([
+    { cookie: 'a=1;  b="2" ;c', passed: 'a=1;  b="2" ;c' },
+    { cookie: session, passed: null },
+    { cookie: `a=1; ${session}; b=2`, passed: 'a=1; b=2' },
+    { cookie: `${session}; __Host-gatehouse_access=x`, passed: null },
+    { cookie: `a=é; ${session}`, passed: 'a=é' },
+  ])('keeps the cookies of others: $cookie', ({ cookie, passed }) => {
+    expect(passRequestHeaders(new Headers({ Cookie: cookie }), RULES).get('Cookie')).toBe(passed)
+  })
+})
+
+describe('the size of all that a client sends', () => {
+  it.each([
+    { what: 'one value of 32 KiB less its name', headers: { a: 'x'.repeat(32 * 1024 - 1) }, code: null },
+    { what: 'one value more', headers: { a: 'x'.repeat(32 * 1024) }, code: 'headers_too_large' },
+    { what: 'two values', headers: { a: 'x'.repeat(16 * 1024), b: 'x'.repeat(16 * 1024) }, code: 'headers_too_large' },
+    { what: 'a header that would be removed', headers: { cf: 'x'.repeat(33 * 1024) }, code: 'headers_too_large' },
+  ])('is judged before anything is sent: $what', ({ headers, code }) => {
+    expect(codeOf(() => passRequestHeaders(new Headers(headers), RULES))).toBe(code)
+  })
+})
+
+describe('a folded name', () => {
+  it.each([
+    ['X-User-Id', 'x-user-id'],
+    ['x_user.ID', 'x-user-id'],
+    ['x~user!id', 'x-user-id'],
+  ])('reads %s as %s', (name, folded) => {
+    expect(foldHeaderName(name)).toBe(folded)
+  })
+})
+
+function codeOf(act: () => unknown): string | null {
+  try {
+    act()
+    return null
+  } catch (error) {
+    return error instanceof Denial ? error.code : String(error)
+  }
+}
