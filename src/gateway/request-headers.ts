@@ -1,6 +1,7 @@
 // Which of a client's headers an upstream gets to see: everything but what would speak for the gateway (DESIGN §5.8).
 import type { CookieNames } from '../auth/cookies.ts'
 import { withoutOurCookies } from '../auth/cookies.ts'
+import { foldHeaderName } from '../config/identity-headers.ts'
 import { Denial } from '../denial.ts'
 
 export interface HeaderRules {
@@ -60,14 +61,6 @@ export function passRequestHeaders(client: Headers, rules: HeaderRules): Headers
   }
   passCookies(headers, rules.cookies)
   return headers
-}
-
-/**
- * A header's name as servers see it that make variables of names: without case, and every mark as `-`
- * (CVE-2025-64484: `X_Forwarded_User` passed where `X-Forwarded-User` did not).
- */
-export function foldHeaderName(name: string): string {
-  return name.toLowerCase().replace(/[^a-z0-9]/g, '-')
 }
 
 /** The lower-case names that `Connection` names. */

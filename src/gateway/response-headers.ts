@@ -1,7 +1,8 @@
 // What of an upstream's headers never reaches a client (DESIGN §5.8, §5.9).
 import type { CookieNames } from '../auth/cookies.ts'
 import { setsOurCookie } from '../auth/cookies.ts'
-import { connectionNames, foldHeaderName } from './request-headers.ts'
+import { foldHeaderName } from '../config/identity-headers.ts'
+import { connectionNames } from './request-headers.ts'
 
 /** Hop-by-hop headers that the runtime drops by itself, or, on a WebSocket's 101, needs. */
 const LEFT_TO_RUNTIME: ReadonlySet<string> = new Set([

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { cookieNames } from '../../src/auth/cookies.ts'
 import { Denial } from '../../src/denial.ts'
 import type { HeaderRules } from '../../src/gateway/request-headers.ts'
-import { connectionNames, foldHeaderName, passRequestHeaders } from '../../src/gateway/request-headers.ts'
+import { connectionNames, passRequestHeaders } from '../../src/gateway/request-headers.ts'
 
 const RULES: HeaderRules = {
   keepAuthorization: false,
@@ -122,16 +122,6 @@ describe('the size of all that a client sends', () => {
     { what: 'a header that would be removed', headers: { cf: 'x'.repeat(33 * 1024) }, code: 'headers_too_large' },
   ])('is judged before anything is sent: $what', ({ headers, code }) => {
     expect(codeOf(() => passRequestHeaders(new Headers(headers), RULES))).toBe(code)
-  })
-})
-
-describe('a folded name', () => {
-  it.each([
-    ['X-User-Id', 'x-user-id'],
-    ['x_user.ID', 'x-user-id'],
-    ['x~user!id', 'x-user-id'],
-  ])('reads %s as %s', (name, folded) => {
-    expect(foldHeaderName(name)).toBe(folded)
   })
 })
 
