@@ -1,0 +1,37 @@
+// Which passwords may be chosen: long enough, and none of those that everybody tries first.
+import { COMMON_PASSWORDS } from './common-passwords.ts'
+
+/** In code points. ASVS 6.2.1 asks for 8 or more, ASVS 6.2.9 that 64 be allowed. */
+const MIN_LENGTH = 8
+const MAX_LENGTH = 256
+
+/** A unit of up to six characters, again and again: `12341234`, `aaaaaaaa`. */
+const REPETITION = /^(.{1,6})\1+$/su
+
+/** A password that is part of one of these, forwards or backwards, is a run. */
+const RUNS = ['01234567890', 'abcdefghijklmnopqrstuvwxyz', 'qwertyuiop', 'asdfghjkl'].flatMap((run) => [
+  run,
+  run.split('').toReversed().join(''),
+])
+
+/** The list, split when it is first needed. */
+let common: ReadonlySet<string> | null = null
+
+/**
+ * What is wrong with a new password, in words that follow "The password"; `null` if nothing is.
+ * Asks for no kinds of characters (ASVS 6.2.5). Does NOT judge passwords at sign-in; what is stored there was judged when chosen.
+ */
+export function passwordProblem(password: string): string | null {
+  const length = Array.from(password).length
+  if (length < MIN_LENGTH) return `must have at least ${MIN_LENGTH} characters`
+  if (length > MAX_LENGTH) return `must have at most ${MAX_LENGTH} characters`
+  if (!password.isWellFormed()) return 'must be valid Unicode'
+  return isCommon(password.toLowerCase()) ? 'is one of the most common passwords' : null
+}
+
+/** ASVS 6.2.4. The list's source leaves out most repetitions and runs, so they are told by their form. */
+function isCommon(password: string): boolean {
+  if (REPETITION.test(password) || RUNS.some((run) => run.includes(password))) return true
+  common ??= new Set(COMMON_PASSWORDS.split(' '))
+  return common.has(password)
+}

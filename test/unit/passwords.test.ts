@@ -1,0 +1,160 @@
+// Passwords: how they are hashed, verified, and which may be chosen.
+import { scryptSync } from 'node:crypto'
+
+import { describe, expect, it } from 'vitest'
+
+import { COMMON_PASSWORDS } from '../../src/accounts/common-passwords.ts'
+import { passwordProblem } from '../../src/accounts/password-policy.ts'
+import { COST, hashPassword, MAX_WORK, verifyPassword } from '../../src/accounts/passwords.ts'
+
+const PASSWORD = 'correct horse battery'
+const STORED = hashOf(PASSWORD, 14, 8, 5)
+
+describe('a stored password', () => {
+  it('costs what OWASP asks for and no more than Workers allow', () => {
+    const { ln, r, p } = COST
+    const owasp = [
+      { ln: 17, p: 1 },
+      { ln: 16, p: 2 },
+      { ln: 15, p: 3 },
+      { ln: 14, p: 5 },
+    ]
+
+    expect(MAX_WORK).toBe(1_048_576)
+    expect(2 ** ln * r * p).toBeLessThanOrEqual(MAX_WORK)
+    expect(r).toBe(8)
+    expect(owasp.some((least) => ln >= least.ln && p >= least.p)).toBe(true)
+  })
+
+  it('is a PHC string that scrypt of any other library can check', async () => {
+    const hash = await hashPassword(PASSWORD)
+
+    expect(hash).toMatch(/^\$scrypt\$ln=14,r=8,p=5\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/)
+    const [, , , salt = '', key] = hash.split('$')
+    expect(phcKey(PASSWORD, Buffer.from(salt, 'base64'), 14, 8, 5)).toBe(key)
+  })
+
+  it('has a salt of its own', async () => {
+    expect(await hashPassword(PASSWORD)).not.toBe(await hashPassword(PASSWORD))
+  })
+})
+
+describe('verifying a password', () => {
+  it.each([
+    ['the very password', PASSWORD, 'right'],
+    ['another one', 'correct horse batterz', 'wrong'],
+    ['white space at the end', `${PASSWORD} `, 'wrong'],
+    ['another case', 'Correct horse battery', 'wrong'],
+    ['the beginning only', 'correct horse', 'wrong'],
+    ['nothing', '', 'wrong'],
+  ])('takes it exactly as received: %s', async (_, password, outcome) => {
+    expect((await verifyPassword(password, STORED)).outcome).toBe(outcome)
+  })
+
+  it('tells two normal forms of one text apart', async () => {
+    const composed = 'caf\u00E9 au lait'
+
+    expect((await verifyPassword(composed.normalize('NFD'), hashOf(composed, 14, 8, 5))).outcome).toBe('wrong')
+  })
+
+  it.each([
+    ["today's cost", STORED, false],
+    ['a smaller N', hashOf(PASSWORD, 13, 8, 5), true],
+    ['a larger N', hashOf(PASSWORD, 15, 8, 3), true],
+    ['another r', hashOf(PASSWORD, 14, 4, 5), true],
+    ['another p', hashOf(PASSWORD, 14, 8, 1), true],
+    ['the most memory that is allowed', hashOf(PASSWORD, 16, 8, 2), true],
+    ['a shorter salt', hashOf(PASSWORD, 14, 8, 5, { saltBytes: 8 }), true],
+    ['a longer key', hashOf(PASSWORD, 14, 8, 5, { keyBytes: 64 }), true],
+  ])('says whether to hash anew: hashed with %s', async (_, hash, outdated) => {
+    expect(await verifyPassword(PASSWORD, hash)).toEqual({ outcome: 'right', outdated })
+  })
+
+  it('is wrong where there is no hash, even for the password of the dummy', async () => {
+    expect(await verifyPassword('', null)).toEqual({ outcome: 'wrong' })
+    expect(await verifyPassword(PASSWORD, null)).toEqual({ outcome: 'wrong' })
+  })
+
+  const salt = 'A'.repeat(22)
+  const key = 'A'.repeat(43)
+  it.each([
+    ['empty', ''],
+    ['a plain password', PASSWORD],
+    ['another algorithm', '$2b$12$LJ3m4ys3Lg7VnMV8bEvGnO4xN5eM3fXk5x5x5x5x5x5x5x5x5x5xO'],
+    ['more work than allowed', `$scrypt$ln=15,r=8,p=5$${salt}$${key}`],
+    ['more memory than allowed', `$scrypt$ln=17,r=8,p=1$${salt}$${key}`],
+    ['ln=99', `$scrypt$ln=99,r=1,p=1$${salt}$${key}`],
+    ['ln=0', `$scrypt$ln=0,r=8,p=1$${salt}$${key}`],
+    ['p=0', `$scrypt$ln=14,r=8,p=0$${salt}$${key}`],
+    ['a parameter missing', `$scrypt$ln=14,r=8$${salt}$${key}`],
+    ['no key', `$scrypt$ln=14,r=8,p=5$${salt}$`],
+    ['a key of 8 bytes', `$scrypt$ln=14,r=8,p=5$${salt}$AAAAAAAAAAA`],
+    ['padding', `$scrypt$ln=14,r=8,p=5$${salt}==$${key}=`],
+    ['bits that are not zero behind the end', `$scrypt$ln=14,r=8,p=5$${salt}$${'A'.repeat(42)}B`],
+    ['something behind it', `$scrypt$ln=14,r=8,p=5$${salt}$${key}\n`],
+  ])('is a fault where the stored hash is not one: %s', async (_, hash) => {
+    const error = await verifyPassword(PASSWORD, hash).catch((thrown: unknown) => thrown)
+
+    expect(error).toBeInstanceOf(Error)
+    expect(String(error)).toMatch(/^Error: a stored password hash [a-z ]*$/i)
+  })
+})
+
+describe('a new password', () => {
+  it.each([
+    ['7 characters', 'tGz!4xq', 'must have at least 8 characters'],
+    ['7 characters of two UTF-16 units each', '🐴🐮🐷🐭🐹🐰🦊', 'must have at least 8 characters'],
+    ['8 characters', 'tGz!4xqe', null],
+    ['lower-case letters only', 'velvetxquarry', null],
+    ['8 characters beyond ASCII', '🐴🐮🐷🐭🐹🐰🦊🐻', null],
+    ['spaces around it', ' tGz 4x ', null],
+    ['64 characters', 'tGz!4xqe'.repeat(7) + 'velvetxq', null],
+    ['256 characters', `${'x'.repeat(255)}y`, null],
+    ['256 characters of two UTF-16 units each', `${'🐴'.repeat(255)}🐮`, null],
+    ['257 characters', `${'x'.repeat(256)}y`, 'must have at most 256 characters'],
+    ['half a surrogate pair', 'tGz!4xqe\uD800', 'must be valid Unicode'],
+    ['a common one', 'trustno1', 'is one of the most common passwords'],
+    ['a common one in another case', 'TrustNo1', 'is one of the most common passwords'],
+    ['a common one with something more', 'trustno1-but', null],
+    ['a repetition', '00000000', 'is one of the most common passwords'],
+    ['a repeated unit', 'xyzaxyza', 'is one of the most common passwords'],
+    ['a run backwards', '87654321', 'is one of the most common passwords'],
+    ['a run of the alphabet', 'ijklmnopq', 'is one of the most common passwords'],
+    ['a row of the keyboard', 'POIUYTREW', 'is one of the most common passwords'],
+  ])('%s', (_, password, problem) => {
+    expect(passwordProblem(password)).toBe(problem)
+  })
+
+  it('is held against 3,000 different ones of 8 characters or more, every one refused', () => {
+    const list = COMMON_PASSWORDS.split(' ')
+
+    expect(new Set(list).size).toBe(3000)
+    expect(list.filter((word) => word.length < 8 || word !== word.toLowerCase())).toEqual([])
+    expect(list.filter((word) => passwordProblem(word) === null)).toEqual([])
+  })
+
+  it('costs the bundle less than 12 KiB', async () => {
+    const zipped = new Blob([COMMON_PASSWORDS]).stream().pipeThrough(new CompressionStream('gzip'))
+
+    expect((await new Response(zipped).arrayBuffer()).byteLength).toBeLessThan(12 * 1024)
+  })
+})
+
+function hashOf(
+  password: string,
+  ln: number,
+  r: number,
+  p: number,
+  { saltBytes = 16, keyBytes = 32 }: { readonly saltBytes?: number; readonly keyBytes?: number } = {},
+): string {
+  const salt = Buffer.alloc(saltBytes, 7)
+  return `$scrypt$ln=${ln},r=${r},p=${p}$${unpadded(salt)}$${phcKey(password, salt, ln, r, p, keyBytes)}`
+}
+
+function phcKey(password: string, salt: Buffer, ln: number, r: number, p: number, keyBytes = 32): string {
+  return unpadded(scryptSync(password, salt, keyBytes, { N: 2 ** ln, r, p, maxmem: 256 * 1024 * 1024 }))
+}
+
+function unpadded(bytes: Buffer): string {
+  return bytes.toString('base64').replaceAll('=', '')
+}
