@@ -1,0 +1,48 @@
+// Guesses at an account are counted before the password is checked, so D1 decides between parallel ones.
+import { sha256 } from '../crypto.ts'
+import type { Database } from '../database.ts'
+import { runBatch } from '../database.ts'
+import { isObject } from '../json.ts'
+import {
+  deleteAttempts,
+  insertAttempt,
+  parseUser,
+  parseWait,
+  selectUserByEmail,
+  selectWait,
+  takeBackAccountAttempt,
+} from './store.ts'
+import type { Attempt, UserRow } from './store.ts'
+
+/** An attempt that was counted, and may be forgotten when the password is right. */
+export interface Ticket extends Attempt {
+  /** False where the account-wide row was blocked and this address known to the user. */
+  readonly countedForAccount: boolean
+}
+
+export type Taken =
+  | { readonly outcome: 'blocked'; /** Seconds. */ readonly retryAfter: number }
+  | { readonly outcome: 'taken'; readonly ticket: Ticket; readonly user: UserRow | null }
+
+/**
+ * Takes a ticket to try one password for an e-mail from an address, and finds the user: one round trip.
+ * `email` is what `parseEmail` gave, `address` what a session that opens is stored with.
+ * Does NOT tell known users from unknown ones, but by `user`. A blocked attempt is not counted.
+ */
+export async function takeTicket(db: Database, email: string, address: string): Promise<Taken> {
+  const attempt = { account: sha256(email), address }
+  const [counted = [], wait, users] = await runBatch(db, [
+    insertAttempt(db, attempt, email),
+    selectWait(db, attempt),
+    selectUserByEmail(db, email),
+  ])
+  if (counted.length === 0) return { outcome: 'blocked', retryAfter: Math.max(1, parseWait(wait?.[0])) }
+  const countedForAccount = counted.some((row) => isObject(row) && row['address'] === '')
+  return { outcome: 'taken', ticket: { ...attempt, countedForAccount }, user: parseUser(users?.[0]) }
+}
+
+/** The statements that a right password adds to its batch: the address starts anew, the account loses this one attempt. */
+export function forgetAttempts(db: Database, ticket: Ticket): readonly D1PreparedStatement[] {
+  const ofAddress = deleteAttempts(db, ticket)
+  return ticket.countedForAccount ? [ofAddress, takeBackAccountAttempt(db, ticket.account)] : [ofAddress]
+}

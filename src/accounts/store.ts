@@ -1,0 +1,169 @@
+// The SQL of accounts and of guesses at them: a function a statement, races decided in SQL on D1's clock.
+import type { Database } from '../database.ts'
+import { isObject, parseJsonObject } from '../json.ts'
+import type { JsonObject } from '../json.ts'
+
+/** What signing in needs to know of a user. */
+export interface UserRow {
+  readonly id: string
+  readonly passwordHash: string | null
+  readonly sessionEpoch: number
+  /** Unix seconds; `null` while the user is not disabled. */
+  readonly disabledAt: number | null
+  readonly tokenVersion: number
+  readonly publishedVersion: number | null
+  readonly roles: readonly string[]
+  readonly scopes: readonly string[]
+  readonly claims: JsonObject
+}
+
+export interface NewUser {
+  readonly id: string
+  /** As `parseEmail` gives it. */
+  readonly email: string
+  readonly passwordHash: string
+}
+
+/** Where an attempt comes from and what it is aimed at. */
+export interface Attempt {
+  /** Digest of the e-mail, so that unknown users count alike and no address is kept. */
+  readonly account: string
+  /** The client's, as `sessions.address` holds it. Not empty. */
+  readonly address: string
+}
+
+/** Seconds after which a row of failures starts anew. */
+const FORGOTTEN_AFTER = 3600
+
+/**
+ * Counts an attempt before its password is checked: in the row of its own address, where 4 failures are free, and in the
+ * account-wide row (address ''), where 49 are. From the 5th and 50th on each blocks its row for 1, 2, 4 … seconds,
+ * one more because clock seconds are whole, at most 60.
+ * Returns a row for each that counted. None, and nothing is counted, where one of both blocks; but an address from which
+ * this user has signed in before is judged by its own row alone, so that nobody else can lock it.
+ */
+export function insertAttempt(db: Database, { account, address }: Attempt, email: string): D1PreparedStatement {
+  return db
+    .prepare(
+      `WITH rules (address, free, binds) AS (
+         VALUES (?2, 4, 1), ('', 49, NOT EXISTS (
+           SELECT 1 FROM users u JOIN sessions s ON s.user_id = u.id WHERE u.email = ?3 AND s.address = ?2))
+       ), states AS (
+         SELECT r.address, r.free, r.binds, 1 + coalesce(a.failures, 0) AS failures,
+           coalesce(a.blocked_until, 0) > unixepoch() AS blocked
+         FROM rules r LEFT JOIN sign_in_attempts a
+           ON a.account = ?1 AND a.address = r.address AND a.failed_at > unixepoch() - ${FORGOTTEN_AFTER}
+       )
+       INSERT INTO sign_in_attempts (account, address, failures, blocked_until, failed_at)
+       SELECT ?1, address, failures,
+         CASE WHEN failures <= free THEN 0 ELSE unixepoch() + min(60, 1 + (1 << min(6, failures - free - 1))) END,
+         unixepoch()
+       FROM states
+       WHERE NOT blocked AND NOT EXISTS (SELECT 1 FROM states WHERE blocked AND binds)
+       ON CONFLICT (account, address) DO UPDATE
+         SET failures = excluded.failures, blocked_until = excluded.blocked_until, failed_at = excluded.failed_at
+       RETURNING address`,
+    )
+    .bind(account, address, email)
+}
+
+/** For how many seconds the attempt's rows block, `wait`; below 1 where they do not. */
+export function selectWait(db: Database, { account, address }: Attempt): D1PreparedStatement {
+  return db
+    .prepare(
+      `SELECT max(blocked_until) - unixepoch() AS wait FROM sign_in_attempts WHERE account = ?1 AND address IN (?2, '')`,
+    )
+    .bind(account, address)
+}
+
+/** Forgets the failures of one address. */
+export function deleteAttempts(db: Database, { account, address }: Attempt): D1PreparedStatement {
+  return db.prepare(`DELETE FROM sign_in_attempts WHERE account = ?1 AND address = ?2`).bind(account, address)
+}
+
+/** Takes one attempt back from the account-wide row, with the block that it brought. */
+export function takeBackAccountAttempt(db: Database, account: string): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE sign_in_attempts SET failures = max(0, failures - 1), blocked_until = 0
+       WHERE account = ?1 AND address = ''`,
+    )
+    .bind(account)
+}
+
+/** Deletes up to `limit` rows that no longer count, the oldest first. */
+export function removeOldAttempts(db: Database, limit: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `DELETE FROM sign_in_attempts WHERE (account, address) IN (
+         SELECT account, address FROM sign_in_attempts WHERE failed_at <= unixepoch() - ${FORGOTTEN_AFTER}
+         ORDER BY failed_at LIMIT ?1)`,
+    )
+    .bind(limit)
+}
+
+export function selectUserByEmail(db: Database, email: string): D1PreparedStatement {
+  return db
+    .prepare(
+      `SELECT id, password_hash, session_epoch, disabled_at, token_version, published_version, roles, scopes, claims
+       FROM users WHERE email = ?1`,
+    )
+    .bind(email)
+}
+
+/** Inserts a user without roles and scopes and returns its `id`; no row, and nothing inserted, where the e-mail is taken. */
+export function insertUser(db: Database, { id, email, passwordHash }: NewUser): D1PreparedStatement {
+  return db
+    .prepare(
+      `INSERT INTO users (id, email, password_hash, token_version, created_at, changed_at)
+       VALUES (?1, ?2, ?3, CAST(unixepoch('subsec') * 1000 AS INTEGER), unixepoch(), unixepoch())
+       ON CONFLICT (email) DO NOTHING RETURNING id`,
+    )
+    .bind(id, email, passwordHash)
+}
+
+/** Stores the same password hashed anew, unless another one was set meanwhile. Ends nothing. Returns the `id` if it did. */
+export function replacePasswordHash(db: Database, id: string, from: string, to: string): D1PreparedStatement {
+  return db
+    .prepare(`UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2 RETURNING id`)
+    .bind(id, from, to)
+}
+
+/** A row of `selectUserByEmail`; `null` where there is none. */
+export function parseUser(row: unknown): UserRow | null {
+  if (!isObject(row)) return null
+  const claims = parseJsonObject(text(row['claims']))
+  if (claims === null) throw new TypeError('claims of a user are not a JSON object')
+  return {
+    id: text(row['id']),
+    passwordHash: row['password_hash'] === null ? null : text(row['password_hash']),
+    sessionEpoch: integer(row['session_epoch']),
+    disabledAt: row['disabled_at'] === null ? null : integer(row['disabled_at']),
+    tokenVersion: integer(row['token_version']),
+    publishedVersion: row['published_version'] === null ? null : integer(row['published_version']),
+    roles: texts(row['roles']),
+    scopes: texts(row['scopes']),
+    claims,
+  }
+}
+
+/** The number of a `selectWait` row. */
+export function parseWait(row: unknown): number {
+  return isObject(row) && row['wait'] !== null ? integer(row['wait']) : 0
+}
+
+function text(value: unknown): string {
+  if (typeof value !== 'string') throw new TypeError('a column is not text')
+  return value
+}
+
+function integer(value: unknown): number {
+  if (!Number.isSafeInteger(value)) throw new TypeError('a column is not an integer')
+  return Number(value)
+}
+
+function texts(value: unknown): readonly string[] {
+  const list: unknown = JSON.parse(text(value))
+  if (!Array.isArray(list)) throw new TypeError('a column is not a list')
+  return list.map(text)
+}
