@@ -1,0 +1,86 @@
+// The body of a request to the gateway itself: a flat list of texts, as JSON or as a form.
+import { Denial } from '../denial.ts'
+import { decodeUtf8, parseJsonObject } from '../json.ts'
+
+export type Body = Readonly<Record<string, string>>
+
+type Members = readonly (readonly [string, unknown])[]
+
+/**
+ * The members of a body, each one of `allowed`, once, and a text; an empty body has none.
+ * JSON (RFC 8259) and forms (URL Standard §5) by Content-Type, which is not guessed. Bytes are counted as they arrive.
+ * Does NOT ask for members; flows do.
+ * @throws Denial `invalid_request`, `too_large`.
+ */
+export async function readBody(request: Request, allowed: readonly string[], limitBytes = 16_384): Promise<Body> {
+  const bytes = await readBytes(request, limitBytes)
+  if (bytes.length === 0) return {}
+  const parse = parserOf(request.headers.get('Content-Type'))
+  const text = decodeUtf8(bytes)
+  if (text === null) throw invalid('the body is not UTF-8')
+  return parseMembers(parse(text), allowed)
+}
+
+async function readBytes(request: Request, limitBytes: number): Promise<Uint8Array> {
+  if (Number(request.headers.get('Content-Length') ?? 0) > limitBytes) throw new Denial('too_large')
+  if (request.body === null) return new Uint8Array()
+  const stream: ReadableStream<Uint8Array> = request.body
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of stream) {
+    length += chunk.length
+    if (length > limitBytes) throw new Denial('too_large')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+function parserOf(contentType: string | null): (text: string) => Members {
+  const type = contentType?.split(';')[0]?.trim().toLowerCase()
+  if (type === 'application/json') return parseJson
+  if (type === 'application/x-www-form-urlencoded') return parseForm
+  throw invalid('the body must be application/json or application/x-www-form-urlencoded')
+}
+
+function parseJson(text: string): Members {
+  const object = parseJsonObject(text)
+  if (object === null) throw invalid('the body must be a JSON object, no member twice')
+  return Object.entries(object)
+}
+
+/** Strict where the URL Standard repairs: percent-encoding must be whole and give UTF-8. */
+function parseForm(text: string): Members {
+  return text.split('&').map((pair) => {
+    const [name = '', ...rest] = pair.split('=')
+    return [decodeFormText(name), decodeFormText(rest.join('='))] as const
+  })
+}
+
+function decodeFormText(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '))
+  } catch (cause) {
+    throw invalid('the form is not valid', cause)
+  }
+}
+
+function parseMembers(members: Members, allowed: readonly string[]): Body {
+  const names = new Set(members.map(([name]) => name))
+  if (names.size < members.length) throw invalid('the body has a member twice')
+  return Object.fromEntries(members.map(([name, value]) => [parseName(name, allowed), parseText(name, value)]))
+}
+
+function parseName(name: string, allowed: readonly string[]): string {
+  if (!allowed.includes(name)) throw invalid(`the body may have the members ${allowed.join(', ')} only`)
+  return name
+}
+
+/** Half a surrogate pair has no UTF-8, so two different texts would be hashed as one. */
+function parseText(name: string, value: unknown): string {
+  if (typeof value !== 'string' || !value.isWellFormed()) throw invalid(`the member ${name} must be a text`)
+  return value
+}
+
+function invalid(detail: string, cause?: unknown): Denial {
+  return new Denial('invalid_request', { reason: detail, members: { detail }, cause })
+}
