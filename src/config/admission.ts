@@ -1,0 +1,61 @@
+// Which credentials a route looks at, whose, and how it asks whether they were revoked.
+import type { Issuer, Route } from './config.ts'
+import { readChoice, readChoices, readFlag, readSomeTexts, refuse, suggestion, type Table } from './read.ts'
+
+export type Admission = Pick<Route, 'access' | 'acceptsSelf' | 'issuers' | 'credentials' | 'revocation' | 'onOutage'>
+
+export function readAdmission(table: Table, known: readonly Issuer[]): Admission {
+  const names = readIssuerNames(table, known)
+  const acceptsSelf = names.includes('self')
+  const others = names.some((name) => name !== 'self')
+  refuseLaterMembers(table)
+  return {
+    access: readChoice(table, 'access', ['required', 'optional', 'public', 'observe']) ?? 'required',
+    acceptsSelf,
+    issuers: known.filter((issuer) => names.includes(issuer.issuer)),
+    credentials: new Set(readCredentials(table, acceptsSelf)),
+    ...readRevocation(table, others),
+  }
+}
+
+function readIssuerNames(table: Table, known: readonly Issuer[]): readonly string[] {
+  const names = readSomeTexts(table, 'issuers') ?? ['self']
+  const urls = known.map((issuer) => issuer.issuer)
+  for (const name of names.filter((each) => each !== 'self' && !urls.includes(each))) {
+    refuse(table, 'issuers', `has ${JSON.stringify(name)}, which is no issuer of ISSUERS${suggestion(name, urls)}`)
+  }
+  return names
+}
+
+/** A cookie carries a token of the gateway itself, so where "self" is not accepted it can never count. */
+function readCredentials(table: Table, acceptsSelf: boolean): readonly ('bearer' | 'cookie')[] {
+  const chosen = readChoices(table, 'credentials', ['bearer', 'cookie', 'api-key'])
+  if (chosen === null) return acceptsSelf ? ['bearer', 'cookie'] : ['bearer']
+  if (chosen.length === 0) refuse(table, 'credentials', 'must not be an empty list')
+  if (chosen.includes('api-key'))
+    refuse(table, 'credentials', 'must not have "api-key": this version does not have API keys yet')
+  if (chosen.includes('cookie') && !acceptsSelf)
+    refuse(table, 'credentials', 'must not have "cookie" unless issuers has "self"')
+  return chosen.filter((kind) => kind !== 'api-key')
+}
+
+function readRevocation(table: Table, others: boolean): Pick<Route, 'revocation' | 'onOutage'> {
+  const revocation = readChoice(table, 'revocation', ['expiry', 'marker', 'session']) ?? 'marker'
+  const onOutage = readChoice(table, 'on_outage', ['deny', 'allow']) ?? 'deny'
+  if (revocation === 'session' && others) {
+    refuse(table, 'revocation', 'must not be "session" unless issuers is ["self"]: other issuers have no session here')
+  }
+  if (revocation === 'session' && onOutage === 'allow') {
+    refuse(table, 'on_outage', 'must not be "allow" where revocation is "session"')
+  }
+  return { revocation, onOutage }
+}
+
+function refuseLaterMembers(table: Table): void {
+  if (readChoice(table, 'unauthenticated', ['401', 'sign-in']) === 'sign-in') {
+    refuse(table, 'unauthenticated', 'must not be "sign-in": this version does not have the sign-in page yet')
+  }
+  if (readFlag(table, 'session_control') === true) {
+    refuse(table, 'session_control', 'must not be true: this version does not have session control yet')
+  }
+}

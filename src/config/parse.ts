@@ -1,0 +1,57 @@
+// The Worker's env -> Config; every problem at once, each under the key that the operator wrote.
+import { requireStores } from './bindings.ts'
+import type { Config } from './config.ts'
+import { foldHeaderName } from './identity-headers.ts'
+import { readIssuers } from './issuers.ts'
+import { readRevocation, readSessions, readTokens } from './lifetimes.ts'
+import { readPasswords } from './passwords.ts'
+import type { Table } from './read.ts'
+import { readRoutes } from './routes.ts'
+import { readSelf } from './self.ts'
+import { refuseLaterVariables, refuseUnknownVariables } from './variables.ts'
+
+export type ParsedConfig =
+  | { readonly outcome: 'parsed'; readonly config: Config }
+  | { readonly outcome: 'refused'; readonly problems: readonly string[] }
+
+/**
+ * The configuration of an env (variables, live bindings), deeply frozen. Never throws.
+ * Does NOT look at secrets; `parseSecrets` does.
+ */
+export function parseConfig(env: Readonly<Record<string, unknown>>): ParsedConfig {
+  const problems: string[] = []
+  const report = (key: string, problem: string): void => void problems.push(`${key} ${problem}`)
+  const config = readConfig({ key: '', members: env, report })
+  return problems.length > 0 ? { outcome: 'refused', problems } : { outcome: 'parsed', config: freezeDeeply(config) }
+}
+
+function readConfig(root: Table): Config {
+  const self = readSelf(root)
+  const tokens = readTokens(root)
+  const issuers = readIssuers(root, self.issuer)
+  const routes = readRoutes(root, { env: root.members, self, issuers })
+  const names = routes.flatMap((route) => route.headers.map((header) => foldHeaderName(header.name)))
+  requireStores(root)
+  refuseLaterVariables(root)
+  refuseUnknownVariables(
+    root,
+    issuers.flatMap((issuer) => issuer.secret ?? []),
+  )
+  return {
+    ...self,
+    tokens,
+    sessions: readSessions(root, tokens.accessTtl),
+    revocation: readRevocation(root),
+    passwords: readPasswords(root),
+    routes,
+    issuers,
+    identityHeaderNames: new Set(names),
+  }
+}
+
+/** Objects and lists; a Set is kept from change by its type. */
+function freezeDeeply<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value
+  for (const member of Object.values(value)) freezeDeeply(member)
+  return Object.freeze(value)
+}

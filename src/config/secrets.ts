@@ -1,0 +1,97 @@
+// The Worker's secrets -> keys; problems name a secret and never its value.
+import { decodeBase64url } from '../crypto.ts'
+import { isObject, type JsonObject } from '../json.ts'
+import type { Config } from './config.ts'
+import { ASYMMETRIC } from './issuers.ts'
+import { isWritten, readChoice, readTables, readText, refuse, requireMember, type Table } from './read.ts'
+
+export interface Secrets {
+  /** A private JWK set, `{ keys: […] }`, checked for its shape only. The first key signs. */
+  readonly signingKeys: JsonObject
+  /** 32 bytes each, at least one. The first signs. */
+  readonly sessionKeys: readonly Uint8Array[]
+  /** By the secret's name; 32 bytes or more. */
+  readonly issuerSecrets: ReadonlyMap<string, Uint8Array>
+}
+
+export type ParsedSecrets =
+  | { readonly outcome: 'parsed'; readonly secrets: Secrets }
+  | { readonly outcome: 'refused'; readonly problems: readonly string[] }
+
+/** The secrets that a configuration needs. Does NOT import keys; `tokens/keys` does. */
+export function parseSecrets(env: Readonly<Record<string, unknown>>, config: Config): ParsedSecrets {
+  const problems: string[] = []
+  const report = (key: string, problem: string): void => void problems.push(`${key} ${problem}`)
+  const root: Table = { key: '', members: env, report }
+  const secrets = {
+    signingKeys: readSigningKeys(root),
+    sessionKeys: readSessionKeys(root),
+    issuerSecrets: new Map(issuerSecretNames(config).map((name) => [name, readIssuerSecret(root, name)])),
+  }
+  return problems.length > 0 ? { outcome: 'refused', problems } : { outcome: 'parsed', secrets }
+}
+
+/** Every secret that a configuration cannot do without. */
+export function secretNames(config: Config): readonly string[] {
+  return ['SIGNING_KEYS', 'SESSION_KEYS', ...issuerSecretNames(config)]
+}
+
+function issuerSecretNames(config: Config): readonly string[] {
+  return [...new Set(config.issuers.flatMap((issuer) => issuer.secret ?? []))]
+}
+
+function readSigningKeys(root: Table): JsonObject {
+  requireMember(root, 'SIGNING_KEYS')
+  const text = readText(root, 'SIGNING_KEYS')
+  if (text === null) return {}
+  const set = parseJsonObject(text)
+  if (set === null || !Array.isArray(set['keys']) || set['keys'].length === 0) {
+    refuse(root, 'SIGNING_KEYS', 'must be a JSON Web Key set with at least one key')
+    return {}
+  }
+  refuseBadKeys({ key: 'SIGNING_KEYS', members: set, report: root.report })
+  return set
+}
+
+function refuseBadKeys(set: Table): void {
+  const keys = readTables(set, 'keys', null)
+  for (const key of keys) {
+    for (const name of ['kty', 'kid', 'alg', 'd']) requireMember(key, name)
+    for (const name of ['kty', 'kid', 'd']) readText(key, name)
+    readChoice(key, 'alg', [...ASYMMETRIC, 'Ed25519'])
+  }
+  for (const [index, key] of keys.entries()) {
+    const twin = keys.slice(0, index).some((other) => other.members['kid'] === key.members['kid'])
+    if (twin && isWritten(key, 'kid')) refuse(key, 'kid', 'must not be the kid of another key')
+  }
+}
+
+function readSessionKeys(root: Table): readonly Uint8Array[] {
+  requireMember(root, 'SESSION_KEYS')
+  const texts =
+    readText(root, 'SESSION_KEYS')
+      ?.split(',')
+      .map((text) => text.trim()) ?? []
+  return texts.flatMap((text, index) => {
+    const bytes = decodeBase64url(text)
+    if (bytes?.length !== 32) root.report(`SESSION_KEYS[${index}]`, 'must be 32 bytes as base64url without padding')
+    if (texts.indexOf(text) < index) root.report(`SESSION_KEYS[${index}]`, 'must not be the same as another')
+    return bytes ?? []
+  })
+}
+
+function readIssuerSecret(root: Table, name: string): Uint8Array {
+  requireMember(root, name)
+  const bytes = new TextEncoder().encode(readText(root, name) ?? '')
+  if (bytes.length > 0 && bytes.length < 32) refuse(root, name, 'must be 32 bytes or more')
+  return bytes
+}
+
+function parseJsonObject(text: string): JsonObject | null {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : null
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,384 @@
+// parseConfig: what bad input is told, key by key.
+import { describe, expect, it } from 'vitest'
+
+import { parseConfig } from '../../src/config/parse.ts'
+import { configEnv, type Env, issuer, route } from '../support/config-env.ts'
+
+function problems(changes: Env): readonly string[] {
+  const result = parseConfig(configEnv(changes))
+  return result.outcome === 'refused' ? result.problems : []
+}
+
+function tie(left: Env, right: Env): readonly string[] {
+  return problems({ ROUTES: [{ ...route, ...left }], ROUTES_B: [{ ...route, ...right }] })
+}
+
+const ORIGIN = 'must be an https origin such as https://api.example.com and nothing more (http only for localhost)'
+const DURATION = 'must be a duration such as "30s", "15m", "1h" or "14d"'
+const SAFE_URL = 'must be an https URL without user name and fragment (http only for localhost)'
+const TEXT = 'must be a string that is not empty'
+const TEXTS = 'must be a list of strings that are not empty'
+
+describe('a variable', () => {
+  it.each<[Env, string]>([
+    [{ ISSUER: undefined }, 'ISSUER is required'],
+    [{ ISSUER: '' }, `ISSUER ${TEXT}`],
+    [{ ISSUER: 7 }, `ISSUER ${TEXT}`],
+    [{ ISSUER: 'https://api.example.com/' }, `ISSUER ${ORIGIN}`],
+    [{ ISSUER: 'https://api.example.com/x' }, `ISSUER ${ORIGIN}`],
+    [{ ISSUER: 'https://API.example.com' }, `ISSUER ${ORIGIN}`],
+    [{ ISSUER: 'https://api.example.com:443' }, `ISSUER ${ORIGIN}`],
+    [{ ISSUER: 'https://me@api.example.com' }, `ISSUER ${ORIGIN}`],
+    [{ ISSUER: 'https://api.example.com?x' }, `ISSUER ${ORIGIN}`],
+    [{ ISSUER: 'http://api.example.com' }, `ISSUER ${ORIGIN}`],
+    [{ ISSUER: 'http://localhost.example.com' }, `ISSUER ${ORIGIN}`],
+    [{ ISSUER: 'ftp://localhost' }, `ISSUER ${ORIGIN}`],
+    [{ AUDIENCE: '' }, `AUDIENCE ${TEXT}`],
+    [{ AUDIENCE: 'upstream:https://x.example.com' }, 'AUDIENCE must not begin with upstream:'],
+    ...['auth', '/', '/auth/', '/Auth', '/a//b', '/../x', '/.', '/a?b', '/a%20b'].map((path): [Env, string] => [
+      { AUTH_PATH: path },
+      'AUTH_PATH must be a path such as /auth: lower-case, without a trailing slash',
+    ]),
+    [{ WEB_ORIGINS: 'https://app.example.com' }, `WEB_ORIGINS ${TEXTS}`],
+    [{ WEB_ORIGINS: ['https://app.example.com', '*'] }, `WEB_ORIGINS[1] ${ORIGIN}`],
+    [{ WEB_ORIGINS: ['http://app.example.com'] }, `WEB_ORIGINS[0] ${ORIGIN}`],
+    [{ WEB_ORIGINS: ['null'] }, `WEB_ORIGINS[0] ${ORIGIN}`],
+    [{ ADMIN_ORIGIN: 'https://admin.example.com' }, 'ADMIN_ORIGIN is not in this version yet'],
+    [{ PROVIDERS: [] }, 'PROVIDERS is not in this version yet'],
+    [{ WEBHOOKS: [] }, 'WEBHOOKS is not in this version yet'],
+    [{ ROUTS: 'x' }, 'ROUTS is an unknown variable; did you mean ROUTES?'],
+    [{ issuer: 'x' }, 'issuer is an unknown variable; did you mean ISSUER?'],
+    [{ SOMETHING_ELSE: { x: 1 } }, 'SOMETHING_ELSE is an unknown variable'],
+    [{ 'a\nb': null }, '"a\\nb" is an unknown variable'],
+    [{ LEGACY_JWT: 'x' }, 'LEGACY_JWT is an unknown variable'],
+    [{ DB: 'x' }, 'DB must be a D1 database binding'],
+    [{ DB: { prepare: () => null } }, 'DB must be a D1 database binding'],
+    [{ MARKERS: undefined }, 'MARKERS must be a KV namespace binding'],
+    [
+      { PASSWORDS: { sign_in: true }, SIGN_IN_LIMIT: undefined },
+      'SIGN_IN_LIMIT must be a rate limit binding, because PASSWORDS.sign_in is on',
+    ],
+  ])('%j is refused', (changes, problem) => {
+    expect(problems(changes)).toEqual([problem])
+  })
+})
+
+describe('a table', () => {
+  it.each<[Env, string]>([
+    [{ TOKENS: 'x' }, 'TOKENS must be a table'],
+    [{ TOKENS: [] }, 'TOKENS must be a table'],
+    [{ TOKENS: { acess_ttl: '1m' } }, 'TOKENS.acess_ttl is an unknown key; did you mean access_ttl?'],
+    [{ TOKENS: { 'odd key': 1 } }, 'TOKENS."odd key" is an unknown key'],
+    [{ TOKENS: JSON.parse('{"__proto__":1}') }, 'TOKENS.__proto__ is an unknown key'],
+    ...['15', '15 m', '-1m', '1.5h', '1w', '', 'm', 900, null, ['1m']].map((access_ttl): [Env, string] => [
+      { TOKENS: { access_ttl } },
+      `TOKENS.access_ttl ${DURATION}`,
+    ]),
+    [{ TOKENS: { access_ttl: '59s' } }, 'TOKENS.access_ttl must be from 1m to 1h'],
+    [{ TOKENS: { access_ttl: '61m' } }, 'TOKENS.access_ttl must be from 1m to 1h'],
+    [{ TOKENS: { clock_skew: '61s' } }, 'TOKENS.clock_skew must be from 0s to 60s'],
+    [{ SESSIONS: { idle_timeout: '29m' } }, 'SESSIONS.idle_timeout must be at least twice TOKENS.access_ttl'],
+    [{ SESSIONS: { absolute_timeout: '13d' } }, 'SESSIONS.absolute_timeout must be at least idle_timeout'],
+    [{ SESSIONS: { rotate_after: '59s' } }, 'SESSIONS.rotate_after must be at least twice reuse_grace'],
+    [{ SESSIONS: { reuse_grace: '4s' } }, 'SESSIONS.reuse_grace must be from 5s to 5m'],
+    [{ SESSIONS: { reuse_grace: '6m' } }, 'SESSIONS.reuse_grace must be from 5s to 5m'],
+    [{ SESSIONS: { max_per_user: 0 } }, 'SESSIONS.max_per_user must be an integer from 1 to 1000'],
+    [{ SESSIONS: { max_per_user: 1.5 } }, 'SESSIONS.max_per_user must be an integer from 1 to 1000'],
+    [{ SESSIONS: { max_per_user: '5' } }, 'SESSIONS.max_per_user must be an integer from 1 to 1000'],
+    [{ REVOCATION: { isolate_ttl: '6m' } }, 'REVOCATION.isolate_ttl must be from 0s to 5m'],
+    [{ REVOCATION: { kv_ttl: '29s' } }, 'REVOCATION.kv_ttl must be from 30s to 1h'],
+    [{ PASSWORDS: { sign_in: 'true' } }, 'PASSWORDS.sign_in must be true or false'],
+    [{ PASSWORDS: { sign_up: true } }, 'PASSWORDS.sign_up needs sign_in = true'],
+  ])('%j is refused', (changes, problem) => {
+    expect(problems(changes)).toEqual([problem])
+  })
+})
+
+describe('an issuer', () => {
+  const secret = { secret: 'LEGACY_JWT', accept_until: '2027-03-01' }
+
+  it.each<[Env, string]>([
+    [{ issuer: undefined }, 'issuer is required'],
+    [{ issuer: 'idp.example.com' }, `issuer ${SAFE_URL}`],
+    [{ issuer: 'http://idp.example.com' }, `issuer ${SAFE_URL}`],
+    [{ issuer: 'https://me:x@idp.example.com' }, `issuer ${SAFE_URL}`],
+    [{ issuer: 'https://idp.example.com#' }, `issuer ${SAFE_URL}`],
+    [{ issuer: 'https://idp.example.com/?x' }, 'issuer must not have a query'],
+    [{ issuer: 'https://api.example.com' }, 'issuer must not be ISSUER, which routes call "self"'],
+    [{ audience: undefined }, 'audience is required'],
+    [{ audience: [] }, 'audience must not be an empty list'],
+    [{ audience: 'x' }, `audience ${TEXTS}`],
+    [{ audience: [''] }, `audience ${TEXTS}`],
+    [{ audience_claim: 'sub' }, 'audience_claim must be "aud", "client_id" or "azp"'],
+    [{ jwks_uri: 'http://idp.example.com/jwks' }, `jwks_uri ${SAFE_URL}`],
+    [{ algorithms: [] }, 'algorithms must not be an empty list'],
+    ...[['HS256'], ['none'], ['RS256', 'rs256'], 'RS256'].map((algorithms): [Env, string] => [
+      { algorithms },
+      'algorithms must be a list of "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA" or "Ed25519"',
+    ]),
+    [{ secret: 'LEGACY_JWT' }, 'accept_until is required where secret is written'],
+    [{ ...secret, jwks_uri: 'https://idp.example.com/' }, 'jwks_uri must be left out where secret is written'],
+    [{ ...secret, algorithms: ['HS256', 'RS256'] }, 'algorithms must be a list of "HS256"'],
+    [{ ...secret, secret: 'SIGNING_KEYS' }, 'secret must be the name of a Worker secret of its own'],
+    [{ ...secret, secret: 'ISSUER' }, 'secret must be the name of a Worker secret of its own'],
+    [{ ...secret, secret: 'a b' }, 'secret must be the name of a Worker secret of its own'],
+    ...['2027-02-30', '2027-3-1', '2027-03-01T12:00:00', '2027-03-01T25:00:00Z', 'soon', 1_800_000_000].map(
+      (accept_until): [Env, string] => [
+        { accept_until },
+        'accept_until must be a date such as "2027-03-01" or a time such as "2027-03-01T12:00:00Z"',
+      ],
+    ),
+    [{ types: [] }, 'types must be a list of strings that is not empty'],
+    [{ types: 'JWT' }, 'types must be a list of strings that is not empty'],
+    [{ scope_claim: '' }, `scope_claim ${TEXT}`],
+    [{ roles_claim: 1 }, `roles_claim ${TEXT}`],
+    [{ max_lifetime: '0s' }, 'max_lifetime must be from 1s to 3650d'],
+    [{ audiance: [] }, 'audiance is an unknown key; did you mean audience?'],
+  ])('%j is refused', (members, problem) => {
+    expect(problems({ ISSUERS: [{ ...issuer, ...members }] })).toEqual([`ISSUERS[0].${problem}`])
+  })
+
+  it('is refused when another has its name', () => {
+    expect(problems({ ISSUERS: [issuer, issuer] })).toEqual(['ISSUERS[1].issuer is the same as ISSUERS[0].issuer'])
+  })
+})
+
+describe('a route', () => {
+  const SEGMENT = 'path must be visible ASCII; percent-encode anything else'
+  const METHODS = 'methods must be a list of methods in upper case'
+  const HOST = 'host must be a host name without a port; :param may stand for a label'
+  const UPSTREAM = 'upstream must be an https or http URL'
+  const UPSTREAM_PARTS = 'upstream must not have a user name, query or fragment'
+  const DEMAND = 'needs access = "required" or "observe": here a request without a credential would pass'
+  const RESERVED = 'must not be a header that has a meaning of its own'
+
+  it.each<[Env, string]>([
+    [{ upstrem: 'x' }, 'upstrem is an unknown key; did you mean upstream?'],
+    [{ path: undefined }, 'path is required'],
+    [{ path: 'orders' }, 'path must begin with /'],
+    [{ path: '/a//b' }, 'path must not have an empty segment'],
+    [{ path: '//' }, 'path must not have an empty segment'],
+    [{ path: '/a//*' }, 'path must not have an empty segment'],
+    [{ path: '/a/../b' }, 'path must not have dot segments'],
+    [{ path: '/a/.%2E' }, 'path must not have dot segments'],
+    [{ path: '/a b' }, SEGMENT],
+    [{ path: '/ä' }, SEGMENT],
+    [{ path: '/a\u0000' }, SEGMENT],
+    [{ path: '/a;b' }, 'path must not have \\ ; ? or #'],
+    [{ path: '/a\\b' }, 'path must not have \\ ; ? or #'],
+    [{ path: '/a?b' }, 'path must not have \\ ; ? or #'],
+    [{ path: '/a#b' }, 'path must not have \\ ; ? or #'],
+    [{ path: '/100%' }, 'path must have two hex digits after each %'],
+    [{ path: '/%zz' }, 'path must have two hex digits after each %'],
+    [{ path: '/a%2fb' }, 'path must not have / \\ ; ? # or control characters, encoded'],
+    [{ path: '/a%00b' }, 'path must not have / \\ ; ? # or control characters, encoded'],
+    [{ path: '/%252e' }, 'path must not be percent-encoded twice'],
+    [{ path: '/%ff' }, 'path must be UTF-8 where it is percent-encoded'],
+    [{ path: '/*/a' }, 'path may have * only as its last segment'],
+    [{ path: '/a*' }, 'path may have * only as its last segment'],
+    [{ path: '/:Id' }, 'path must name parameters by a-z, 0-9 and _, such as :order_id'],
+    [{ path: '/:' }, 'path must name parameters by a-z, 0-9 and _, such as :order_id'],
+    [{ path: '/:a/:a' }, 'path must not use a parameter name twice, host included'],
+    [{ path: '/:a', host: ':a.example.com' }, 'path must not use a parameter name twice, host included'],
+    [{ host: 'api.example.com:443' }, HOST],
+    [{ host: '*.example.com' }, HOST],
+    [{ host: 'api..example.com' }, HOST],
+    [{ host: 'api.example.com.' }, HOST],
+    [{ host: ':Tenant.example.com' }, HOST],
+    [{ host: 'https://api.example.com' }, HOST],
+    [{ methods: [] }, 'methods must not be an empty list'],
+    [{ methods: ['get'] }, METHODS],
+    [{ methods: ['GET,POST'] }, METHODS],
+    [{ methods: 'GET' }, `methods ${TEXTS}`],
+    [{ methods: ['GET', 'TRACE'] }, 'methods must not have TRACE or CONNECT'],
+    [{ methods: ['CONNECT'] }, 'methods must not have TRACE or CONNECT'],
+    [{ upstream: undefined }, 'upstream is required'],
+    [{ upstream: 'origin.example.com' }, UPSTREAM],
+    [{ upstream: 'ftp://origin.example.com' }, UPSTREAM],
+    [{ upstream: 'https:origin.example.com' }, UPSTREAM],
+    [{ upstream: 'https:\\\\origin.example.com' }, UPSTREAM],
+    [{ upstream: ' https://origin.example.com' }, UPSTREAM],
+    [{ upstream: 'https://origin.example\t.com' }, UPSTREAM],
+    [{ upstream: 'https://me:secret@origin.example.com' }, UPSTREAM_PARTS],
+    [{ upstream: 'https://@origin.example.com' }, UPSTREAM_PARTS],
+    [{ upstream: 'https://origin.example.com?' }, UPSTREAM_PARTS],
+    [{ upstream: 'https://origin.example.com/#' }, UPSTREAM_PARTS],
+    [{ upstream: 'https://origin.example.com/a/../b' }, 'upstream must not have dot segments, in its path'],
+    [{ upstream: 'https://origin.example.com//' }, 'upstream must not have an empty segment, in its path'],
+    [
+      { upstream: 'https://origin.example.com/%7Ea' },
+      'upstream must be percent-encoded in the canonical way, in its path',
+    ],
+    [
+      { upstream: 'https://origin.example.com/%c3%a4' },
+      'upstream must be percent-encoded in the canonical way, in its path',
+    ],
+    [
+      { upstream: 'https://origin.example.com/{a}' },
+      'upstream must be percent-encoded in the canonical way, in its path',
+    ],
+    [{ upstream: 'https://API.example.com/v2' }, 'upstream must not be ISSUER, the gateway itself'],
+    [{ binding: 'NOBODY' }, 'binding must name a service, mTLS or VPC binding'],
+    [{ binding: 'DB' }, 'binding must name a service, mTLS or VPC binding'],
+    [{ rate_limit: 'ORDERS' }, 'rate_limit must name a rate limit binding'],
+    [{ path: '/orders/*', strip_prefix: '/order' }, 'strip_prefix must be the beginning of path'],
+    [{ path: '/:x/*', strip_prefix: '/orders' }, 'strip_prefix must be the beginning of path'],
+    [{ path: '/orders', strip_prefix: '/orders/more' }, 'strip_prefix must be the beginning of path'],
+    [{ strip_prefix: '/' }, 'strip_prefix must be a literal path such as /orders'],
+    [{ strip_prefix: '/*' }, 'strip_prefix must be a literal path such as /orders'],
+    [{ path: '/:x/*', strip_prefix: '/:x' }, 'strip_prefix must be a literal path such as /orders'],
+    [{ access: 'none' }, 'access must be "required", "optional", "public" or "observe"'],
+    [{ access: '' }, 'access must be "required", "optional", "public" or "observe"'],
+    [{ issuers: [] }, 'issuers must not be an empty list'],
+    [
+      { issuers: ['https://else.example.com/'] },
+      'issuers has "https://else.example.com/", which is no issuer of ISSUERS',
+    ],
+    [
+      { issuers: ['https://idp.example.com'] },
+      'issuers has "https://idp.example.com", which is no issuer of ISSUERS; did you mean https://idp.example.com/?',
+    ],
+    [{ credentials: [] }, 'credentials must not be an empty list'],
+    [{ credentials: ['api-key'] }, 'credentials must not have "api-key": this version does not have API keys yet'],
+    [{ credentials: ['token'] }, 'credentials must be a list of "bearer", "cookie" or "api-key"'],
+    [
+      { credentials: ['cookie'], issuers: [issuer.issuer] },
+      'credentials must not have "cookie" unless issuers has "self"',
+    ],
+    [{ scopes: [] }, 'scopes must not be an empty list'],
+    [{ roles: [] }, 'roles must not be an empty list'],
+    [{ scopes: 'orders:read' }, `scopes ${TEXTS}`],
+    [{ access: 'public', scopes: ['a'] }, `scopes ${DEMAND}`],
+    [{ access: 'optional', roles: ['a'] }, `roles ${DEMAND}`],
+    [{ access: 'public', claims: { a: 1 } }, `claims ${DEMAND}`],
+    [{ access: 'optional', max_auth_age: '1m' }, `max_auth_age ${DEMAND}`],
+    [{ claims: {} }, 'claims must not be an empty table'],
+    [{ claims: [] }, 'claims must be a table'],
+    [{ claims: { tenant: null } }, 'claims.tenant must be a string, a number, true or false'],
+    [{ claims: { tenant: ['a'] } }, 'claims.tenant must be a string, a number, true or false'],
+    [{ path: '/:id', claims: { tenant: ':tenant' } }, 'claims.tenant must name a parameter of path or host'],
+    [{ claims: { 'a/b': ':' } }, 'claims."a/b" must name a parameter of path or host'],
+    [{ max_auth_age: '0s' }, 'max_auth_age must be from 1s to 365d'],
+    [{ revocation: 'none' }, 'revocation must be "expiry", "marker" or "session"'],
+    [
+      { revocation: 'session', issuers: ['self', issuer.issuer] },
+      'revocation must not be "session" unless issuers is ["self"]: other issuers have no session here',
+    ],
+    [{ revocation: 'session', on_outage: 'allow' }, 'on_outage must not be "allow" where revocation is "session"'],
+    [{ on_outage: true }, 'on_outage must be "deny" or "allow"'],
+    [
+      { unauthenticated: 'sign-in' },
+      'unauthenticated must not be "sign-in": this version does not have the sign-in page yet',
+    ],
+    [{ session_control: true }, 'session_control must not be true: this version does not have session control yet'],
+    [{ identity: ['cookie'] }, 'identity must be a list of "headers" or "assertion"'],
+    [{ headers: { 'X Y': 'sub' } }, 'headers."X Y" must be a header name'],
+    [{ headers: { 'X-User': '' } }, `headers.X-User ${TEXT}`],
+    [{ headers: { 'X-User': 'sub', x_user: 'sub' } }, 'headers.x_user is written twice'],
+    ...[
+      'Host',
+      'cookie',
+      'Set_Cookie',
+      'Authorization',
+      'Content-Length',
+      'Transfer.Encoding',
+      'Connection',
+      'TE',
+      'Proxy-User',
+      'X_Forwarded_User',
+      'Forwarded',
+      'X-Real-IP',
+      'X-Request-Id',
+      'X-Original-URL',
+      'X-HTTP-Method-Override',
+      'CF-User',
+      'Gatehouse_Subject',
+      'Sec-User',
+    ].map((name): [Env, string] => [
+      { headers: { [name]: 'sub' } },
+      `headers.${name.includes('.') ? JSON.stringify(name) : name} ${RESERVED}`,
+    ]),
+    [{ forward_token: 1 }, 'forward_token must be true or false'],
+    [{ timeout: '0s' }, 'timeout must be from 1s to 15m'],
+    [{ timeout: '16m' }, 'timeout must be from 1s to 15m'],
+    [{ allow_in_path: ['%2f'] }, 'allow_in_path must be a list of "%2F", "%5C", ";" or "//"'],
+    [{ cors: true }, 'cors must be a table'],
+    [{ cors: {} }, 'cors.origins is required'],
+    [{ cors: { origins: [] } }, 'cors.origins must not be an empty list'],
+    [{ cors: { origins: ['https://app.example.com/'] } }, `cors.origins[0] ${ORIGIN}`],
+    [{ cors: { origins: ['*', 'https://app.example.com'] } }, 'cors.origins must have "*" alone'],
+    [{ cors: { origins: ['*'], credentials: true } }, 'cors.origins must not have "*" where credentials is true'],
+    [{ cors: { origins: ['*'], headers: ['a b'] } }, 'cors.headers must be a list of header names'],
+    [{ cors: { origins: ['*'], expose: 'x' } }, `cors.expose ${TEXTS}`],
+    [{ cors: { origins: ['*'], max_age: '25h' } }, 'cors.max_age must be from 0s to 24h'],
+    [{ cors: { origin: ['*'], origins: ['*'] } }, 'cors.origin is an unknown key; did you mean origins?'],
+  ])('%j is refused', (members, problem) => {
+    expect(problems({ ISSUERS: [issuer], ROUTES: [{ ...route, ...members }] })).toEqual([`ROUTES[0].${problem}`])
+  })
+
+  it.each<[string, Env, readonly string[]]>([
+    ['of which there is none', { ROUTES: undefined }, ['ROUTES must have at least one route']],
+    ['of which there is none in a list', { ROUTES: [] }, ['ROUTES must have at least one route']],
+    ['that is no list', { ROUTES: {} }, ['ROUTES must be a list of tables, written [[vars.ROUTES]]']],
+    ['that is no table', { ROUTES: [route, 'x'] }, ['ROUTES[1] must be a table']],
+    [
+      'in another variable',
+      { ROUTES_BILLING: [{ path: 'x', upstream: 'https://x.example.com' }] },
+      ['ROUTES_BILLING[0].path must begin with /'],
+    ],
+  ])('%s is refused', (_title, changes, expected) => {
+    expect(problems(changes)).toEqual(expected)
+  })
+})
+
+describe('two routes', () => {
+  const TIE = 'ROUTES_B[0] could win the same requests as ROUTES[0]: same host, path and a method in common'
+
+  it.each<[Env, Env]>([
+    [{}, {}],
+    [{ path: '/a/:x' }, { path: '/A/:y/' }],
+    [{ path: '/%61' }, { path: '/a' }],
+    [{ methods: ['GET'] }, { methods: ['POST', 'HEAD'] }],
+    [{ methods: ['GET'] }, {}],
+    [{ host: ':a.example.com' }, { host: ':b.Example.com' }],
+  ])('%j and %j are refused, because both could win', (left, right) => {
+    expect(tie(left, right)).toEqual([TIE])
+  })
+
+  it.each<[Env, Env]>([
+    [{ methods: ['GET'] }, { methods: ['POST'] }],
+    [{ path: '/a' }, { path: '/a/*' }],
+    [{ path: '/:x/b' }, { path: '/a/:x' }],
+    [{ host: 'a.example.com' }, {}],
+    [{ host: 'a.example.com' }, { host: 'a.example.com.au' }],
+  ])('%j and %j live together', (left, right) => {
+    expect(tie(left, right)).toEqual([])
+  })
+})
+
+describe('every problem', () => {
+  it('is reported at once, under its own key', () => {
+    const changes = {
+      ISSUER: 'x',
+      TOKENS: { access_ttl: 'x' },
+      ROUTES: [{ path: 'x', upstream: 'x', access: 'x', scopes: [], cors: { origins: ['x'] } }],
+      ISSUERS: [{ issuer: 'x' }],
+    }
+    expect(problems(changes).map((problem) => problem.split(' ')[0])).toEqual([
+      'ISSUER',
+      'TOKENS.access_ttl',
+      'ISSUERS[0].issuer',
+      'ISSUERS[0].audience',
+      'ROUTES[0].path',
+      'ROUTES[0].upstream',
+      'ROUTES[0].access',
+      'ROUTES[0].scopes',
+      'ROUTES[0].cors.origins[0]',
+    ])
+  })
+
+  it('keeps values to itself', () => {
+    const upstream = 'https://me:hunter2@origin.example.com'
+    expect(problems({ TYPO: 'hunter2', ROUTES: [{ path: '/*', upstream }] }).join()).not.toContain('hunter2')
+  })
+})
