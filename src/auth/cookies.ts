@@ -1,0 +1,103 @@
+// The gateway's two cookies: their names, their Set-Cookie lines, and where they hide in a Cookie header (RFC 6265bis).
+import { Denial } from '../denial.ts'
+
+export interface CookieNames {
+  readonly session: string
+  readonly access: string
+}
+
+/** The names; `insecure` is an `http://localhost` ISSUER, where browsers take no `__Host-` cookie. */
+export function cookieNames(insecure: boolean): CookieNames {
+  const prefix = insecure ? '' : '__Host-'
+  return { session: `${prefix}gatehouse_session`, access: `${prefix}gatehouse_access` }
+}
+
+/** A `Set-Cookie` value for the session cookie; `maxAge` in seconds. @throws when a browser would drop it. */
+export function sessionCookie(names: CookieNames, value: string, maxAge: number): string {
+  return setCookie(names.session, value, maxAge)
+}
+
+/** A `Set-Cookie` value for the access cookie; `maxAge` in seconds. @throws when a browser would drop it. */
+export function accessCookie(names: CookieNames, value: string, maxAge: number): string {
+  return setCookie(names.access, value, maxAge)
+}
+
+/** `Set-Cookie` values that delete both, with the attributes that they were set with: without, browsers ignore them. */
+export function clearingCookies(names: CookieNames): readonly string[] {
+  return [names.session, names.access].map((name) => setCookie(name, '', 0))
+}
+
+/**
+ * Our cookies in a `Cookie` header, each `null` where it is not there.
+ * Two headers arrive joined by a comma, so a name that stands anywhere but at the start of a pair is refused, not missed.
+ * Does NOT check what they hold.
+ * @throws Denial `ambiguous_credential`
+ */
+export function readCookies(
+  header: string | null,
+  names: CookieNames,
+): { readonly session: string | null; readonly access: string | null } {
+  return { session: readCookie(header, names.session), access: readCookie(header, names.access) }
+}
+
+/** A `Cookie` header for the upstream: the others' pairs byte for byte, `null` where nothing is left. */
+export function withoutOurCookies(header: string, names: CookieNames): string | null {
+  const pairs = header.split(';')
+  const others = pairs.filter((pair) => !carriesOurs(pair, names))
+  const rest = others.length === pairs.length ? header : others.join(';').trim()
+  return rest === '' ? null : rest
+}
+
+/** True for a `Set-Cookie` value by which an upstream would set, or hide behind another name, one of our cookies. */
+export function setsOurCookie(setCookieValue: string, names: CookieNames): boolean {
+  const [pair = ''] = setCookieValue.split(';')
+  return carriesOurs(pair, names)
+}
+
+/** RFC 6265 §6.1: browsers promise to keep this much, attributes included. */
+const MAX_BYTES = 4096
+const VALUE = /^[A-Za-z0-9._-]*$/
+/** RFC 9110 §5.6.2: before it, what follows would be the end of a longer name. */
+const TOKEN_CHARACTER = /[!#$%&'*+.^_`|~0-9A-Za-z-]/
+const PAIR_START = /(?:^|;)[ \t]*$/
+
+/** RFC 6265bis §4.1.3.2: the prefix demands `Secure`, and a name goes without it only where `Secure` does. */
+function setCookie(name: string, value: string, maxAge: number): string {
+  if (!VALUE.test(value)) throw new Error('a cookie value has characters that need quoting')
+  const secure = name.startsWith('__Host-') ? ' Secure;' : ''
+  const line = `${name}=${value}; HttpOnly;${secure} SameSite=Lax; Path=/; Max-Age=${maxAge}`
+  if (line.length > MAX_BYTES) throw new Error('a cookie is larger than browsers keep')
+  return line
+}
+
+function readCookie(header: string | null, name: string): string | null {
+  const places = header === null ? [] : placesOf(name, header)
+  const [place] = places
+  if (header === null || place === undefined) return null
+  if (places.length > 1) throw ambiguousCookie('cookie sent twice')
+  if (!PAIR_START.test(header.slice(0, place))) throw ambiguousCookie('cookie hidden behind another')
+  const [pair = ''] = header.slice(place).split(';')
+  if (pair.includes(',')) throw ambiguousCookie('cookie headers joined by a comma')
+  return pair.slice(pair.indexOf('=') + 1).trim()
+}
+
+function ambiguousCookie(reason: string): Denial {
+  return new Denial('ambiguous_credential', { reason })
+}
+
+/** Case-insensitive: no upstream, and no browser's idea of prefixes, may depend on it. */
+function carriesOurs(pair: string, names: CookieNames): boolean {
+  const folded = pair.toLowerCase()
+  return [names.session, names.access].some((name) => placesOf(name.toLowerCase(), folded).length > 0)
+}
+
+/** Where the name stands before a `=`, whatever stands before it, unless it is the end of a longer name. */
+function placesOf(name: string, text: string): readonly number[] {
+  const places: number[] = []
+  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + name.length)) {
+    const before = text.charAt(at - 1)
+    const follows = text.slice(at + name.length).trimStart()
+    if (follows.startsWith('=') && !TOKEN_CHARACTER.test(before)) places.push(at)
+  }
+  return places
+}
