@@ -50,6 +50,8 @@ export interface DenialDetails {
   readonly challenge?: Readonly<Record<string, string>>
   /** Extra response headers, such as `Allow`. */
   readonly headers?: Readonly<Record<string, string>>
+  /** `Set-Cookie` lines, such as those that clear a dead session's cookies. */
+  readonly cookies?: readonly string[]
   readonly cause?: unknown
 }
 
@@ -89,6 +91,7 @@ export function denialResponse(denial: Denial, requestId: string): Response {
   if (row.challenge !== undefined) headers.set('WWW-Authenticate', challenge(row.challenge, denial.details.challenge))
   if (row.retryAfter !== undefined) headers.set('Retry-After', String(row.retryAfter))
   for (const [name, value] of Object.entries(denial.details.headers ?? {})) headers.set(name, value)
+  for (const cookie of denial.details.cookies ?? []) headers.append('Set-Cookie', cookie)
   return new Response(JSON.stringify(body), { status: row.status, headers })
 }
 

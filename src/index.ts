@@ -1,1 +1,38 @@
-export default { fetch: () => new Response('ok') } satisfies ExportedHandler
+// The Worker's entry: requests, and the cron that repairs publications.
+import type { App } from './app.ts'
+import { createApp } from './app.ts'
+import { tidy } from './auth/cron.ts'
+import { writeLog } from './log.ts'
+import type { Loaded } from './runtime.ts'
+import { loadRuntime } from './runtime.ts'
+
+type Env = Readonly<Record<string, unknown>>
+
+interface Isolate {
+  readonly loaded: Loaded
+  readonly app: App
+}
+
+/** What an env was read into, kept as long as the isolate. Only what is done is kept: no request waits for another's work. */
+const isolates = new WeakMap<Env, Isolate>()
+
+async function isolateOf(env: Env): Promise<Isolate> {
+  const known = isolates.get(env)
+  if (known !== undefined) return known
+  const loaded = await loadRuntime(env)
+  const isolate = isolates.get(env) ?? { loaded, app: createApp(loaded) }
+  isolates.set(env, isolate)
+  return isolate
+}
+
+export default {
+  async fetch(request, env, context) {
+    const { app } = await isolateOf(env)
+    return app(request, context)
+  },
+  async scheduled(_, env) {
+    const { loaded } = await isolateOf(env)
+    if (loaded.outcome === 'misconfigured') return writeLog({ event: 'misconfigured', problems: loaded.problems })
+    await tidy(loaded.runtime)
+  },
+} satisfies ExportedHandler<Env>

@@ -26,6 +26,12 @@ export type Opened =
   | { readonly outcome: 'opened'; readonly session: SessionState; readonly raised: readonly RaisedVersion[] }
   | { readonly outcome: 'refused' }
 
+/** Statements of other stores that belong to the transaction of an opening. */
+export interface OtherStatements {
+  readonly before: readonly D1PreparedStatement[]
+  readonly after: readonly D1PreparedStatement[]
+}
+
 export interface Ended {
   readonly ended: number
   /** What must be published; empty where nothing was there to end. */
@@ -34,7 +40,6 @@ export interface Ended {
 
 /**
  * Opens a session, ends the one that it replaces in the same browser and the oldest beyond the limit: one batch.
- * `before` and `after` are statements of other stores that belong to the same transaction.
  * Refused where epoch or credential changed since they were checked, or the user is disabled by now.
  */
 export async function openSession(
@@ -42,7 +47,7 @@ export async function openSession(
   limits: SessionLimits,
   session: NewSession,
   replaces: string | null,
-  others: { readonly before: readonly D1PreparedStatement[]; readonly after: readonly D1PreparedStatement[] },
+  others: OtherStatements,
 ): Promise<Opened> {
   const { sessionId, userId } = session
   const results = await runBatch(db, [

@@ -1,7 +1,7 @@
+import type { Database } from '../database.ts'
 // The SQL of users' versions and of sessions: a function a statement, races decided in SQL on D1's clock.
 import { isObject, parseJsonObject } from '../json.ts'
 import type { JsonObject } from '../json.ts'
-import type { Database } from '../database.ts'
 
 /** A session joined with its user, as D1 holds them at this moment. */
 export interface SessionState {
@@ -91,12 +91,7 @@ export function raiseVersionOfSession(db: Database, sessionId: string, onlyIfOpe
 }
 
 /** Ends one session; where `onlyIfOpened` names another session, only if that one exists. */
-export function endSession(
-  db: Database,
-  sessionId: string,
-  reason: string,
-  onlyIfOpened: string,
-): D1PreparedStatement {
+export function endSession(db: Database, sessionId: string, reason: string, onlyIfOpened: string): D1PreparedStatement {
   return db
     .prepare(
       `UPDATE sessions SET ended_at = unixepoch(), end_reason = ?2
@@ -122,12 +117,7 @@ export function raiseVersionForSurplus(
 }
 
 /** Ends the oldest sessions of a user beyond `maxPerUser`. */
-export function endSurplus(
-  db: Database,
-  userId: string,
-  idleTimeout: number,
-  maxPerUser: number,
-): D1PreparedStatement {
+export function endSurplus(db: Database, userId: string, idleTimeout: number, maxPerUser: number): D1PreparedStatement {
   return db
     .prepare(`UPDATE sessions SET ended_at = unixepoch(), end_reason = 'limit' WHERE id IN (${SURPLUS}) RETURNING id`)
     .bind(idleTimeout, userId, maxPerUser)

@@ -1,0 +1,130 @@
+// Table of contents: the gateway's own URLs in the order tried, then everything else on its way through.
+import { Hono } from 'hono'
+
+import { createHealthCheck } from './auth/health.ts'
+import type { Site } from './auth/same-site.ts'
+import { showSession } from './auth/session.ts'
+import { signIn } from './auth/sign-in.ts'
+import { signOut, signOutEverywhere } from './auth/sign-out.ts'
+import { signUp } from './auth/sign-up.ts'
+import { answerOrRefuse } from './boundary.ts'
+import type { Config, Cors } from './config/config.ts'
+import { Denial, denialResponse } from './denial.ts'
+import { findCaller } from './gateway/caller.ts'
+import { isPreflight, preflightResponse, withCors } from './gateway/cors.ts'
+import { siteOf } from './gateway/csrf.ts'
+import { createGateway, handle } from './gateway/handle.ts'
+import type { Target } from './gateway/path.ts'
+import { canonicalTarget } from './gateway/path.ts'
+import { writeLog } from './log.ts'
+import type { Exchange, Loaded, Runtime } from './runtime.ts'
+
+export type App = (request: Request, context: Pick<ExecutionContext, 'waitUntil'>) => Promise<Response>
+
+/** One app an isolate: what the env said, compiled. */
+export function createApp(loaded: Loaded): App {
+  return loaded.outcome === 'ready' ? createReadyApp(loaded.runtime) : createRefusingApp(loaded.problems)
+}
+
+/** A configuration that is wrong never serves: 503 for everything, the problems in the log only. */
+function createRefusingApp(problems: readonly string[]): App {
+  return async (request) => {
+    const requestId = crypto.randomUUID()
+    writeLog({ event: 'misconfigured', request_id: requestId, method: request.method, problems })
+    return denialResponse(new Denial('misconfigured'), requestId)
+  }
+}
+
+function createReadyApp(runtime: Runtime): App {
+  const gateway = createGateway(runtime)
+  const own = createOwnUrls(runtime.config)
+  return (request, context) => {
+    const exchange = createExchange(request, runtime, context)
+    return answerOrRefuse({ ...exchange, log: runtime.log }, async () => {
+      const target = canonicalTarget(request.url)
+      const ownPath = findOwnPath(runtime.config, target)
+      return ownPath === null ? handle(exchange, target, gateway) : answerOwn(own, exchange, ownPath)
+    })
+  }
+}
+
+function createExchange(request: Request, runtime: Runtime, context: Pick<ExecutionContext, 'waitUntil'>): Exchange {
+  return {
+    request,
+    requestId: crypto.randomUUID(),
+    clientAddress: request.headers.get('CF-Connecting-IP'),
+    runtime,
+    waitUntil: (work) => context.waitUntil(work),
+  }
+}
+
+/** One of the gateway's own URLs; `path` is written as if AUTH_PATH were `/auth`. */
+interface OwnCall extends Exchange {
+  readonly path: string
+}
+
+interface OwnUrls {
+  readonly urls: Hono<{ Bindings: OwnCall }>
+  readonly cors: Cors | null
+}
+
+const JWKS = '/.well-known/jwks.json'
+
+function createOwnUrls(config: Config): OwnUrls {
+  const checkHealth = createHealthCheck()
+  const origins = [config.issuer, ...config.webOrigins]
+  const site = ({ request }: Exchange): Site => siteOf(request, origins)
+  const urls: OwnUrls['urls'] = new Hono({ getPath: (_, options) => options?.env?.path ?? '' })
+
+  urls.post('/auth/sign-up', ({ env }) => signUp(env, site(env)))
+  urls.post('/auth/sign-in', ({ env }) => signIn(env, site(env)))
+  urls.post('/auth/sign-out', async ({ env }) => signOut(env, site(env), await findCaller(env)))
+  urls.post('/auth/sign-out-everywhere', async ({ env }) => signOutEverywhere(env, site(env), await findCaller(env)))
+  urls.get('/auth/session', async ({ env }) => showSession(env, await findCaller(env)))
+  urls.get('/auth/health', ({ env }) => checkHealth(env.runtime))
+  urls.get(JWKS, ({ env }) => Response.json(env.runtime.keys.publicJwks, { headers: PUBLIC_FOR_FIVE_MINUTES }))
+
+  urls.notFound(({ env }) => refuseUnknown(urls, env.path))
+  urls.onError((error) => {
+    throw error
+  })
+  return { urls, cors: ownCors(config) }
+}
+
+/** A key that left the set stops verifying within ten minutes where caches keep it for five. */
+const PUBLIC_FOR_FIVE_MINUTES = { 'Cache-Control': 'public, max-age=300' }
+
+function refuseUnknown({ routes }: OwnUrls['urls'], path: string): never {
+  const methods = routes.filter((route) => route.path === path).map((route) => route.method)
+  if (methods.length === 0) throw new Denial('no_route')
+  const allowed = methods.includes('GET') ? [...methods, 'HEAD'] : methods
+  throw new Denial('method_not_allowed', { headers: { Allow: allowed.join(', ') } })
+}
+
+/** Web apps of WEB_ORIGINS call these URLs with cookies. */
+function ownCors({ webOrigins }: Config): Cors | null {
+  if (webOrigins.length === 0) return null
+  const headers = ['authorization', 'content-type']
+  return { origins: webOrigins, credentials: true, headers, expose: [], maxAge: 600 }
+}
+
+/** Reserved on ISSUER's host, in any spelling: AUTH_PATH and what is below it, and the JWK set. */
+function findOwnPath({ issuerHost, authPath }: Config, target: Target): string | null {
+  if (target.host !== issuerHost) return null
+  const folded = `/${target.segments.join('/')}`
+  if (folded === JWKS) return JWKS
+  if (folded !== authPath && !folded.startsWith(`${authPath}/`)) return null
+  const depth = authPath.split('/').length
+  return ['/auth', ...target.path.replace(/\/$/, '').split('/').slice(depth)].join('/')
+}
+
+async function answerOwn({ urls, cors }: OwnUrls, exchange: Exchange, path: string): Promise<Response> {
+  const { request, runtime } = exchange
+  if (cors !== null && isPreflight(request)) return preflightResponse(request, { methods: OWN_METHODS }, cors)
+  const response = await answerOrRefuse({ ...exchange, log: runtime.log }, async () =>
+    urls.fetch(request, { ...exchange, path }),
+  )
+  return cors === null ? response : withCors(response, request, cors)
+}
+
+const OWN_METHODS = ['GET', 'HEAD', 'POST', 'DELETE']

@@ -1,0 +1,97 @@
+// A living session becomes credentials, in the transport that was asked for (DESIGN §6).
+import type { Config } from '../config/config.ts'
+import type { Exchange, Runtime } from '../runtime.ts'
+import { formatSessionToken } from '../sessions/session-token.ts'
+import type { SessionState } from '../sessions/store.ts'
+import { mintAccessToken } from '../tokens/mint.ts'
+import { accessCookie, cookieNames, sessionCookie } from './cookies.ts'
+
+export type Transport = 'cookie' | 'token'
+
+/** Unix seconds at which an access token minted now expires: never after its session. */
+export function accessExpiry({ tokens }: Config, session: SessionState, now: number): number {
+  return Math.min(now + tokens.accessTtl, session.endsAt)
+}
+
+/** An access token of the session, with the roles, scopes and claims that its user has in D1. */
+export function mintFor({ config, keys }: Runtime, session: SessionState, now: number): Promise<string> {
+  return mintAccessToken(keys, {
+    issuer: config.issuer,
+    audience: config.audience,
+    subject: session.userId,
+    clientId: session.clientId,
+    issuedAt: now,
+    expiresAt: accessExpiry(config, session, now),
+    authTime: session.authTime,
+    amr: session.amr,
+    scopes: session.scopes,
+    roles: session.roles,
+    session: session.sessionId,
+    version: session.tokenVersion,
+    claims: session.claims,
+  })
+}
+
+/** The answer that gives a session's credentials out: cookies and who one is, or tokens in the body. */
+export async function issue(
+  { runtime }: Exchange,
+  session: SessionState,
+  transport: Transport,
+  status: 200 | 201,
+): Promise<Response> {
+  const now = runtime.now()
+  const accessToken = await mintFor(runtime, session, now)
+  return transport === 'token'
+    ? answerTokens(runtime, session, accessToken, status, now)
+    : answerCookies(runtime, session, accessToken, status, now)
+}
+
+/** RFC 6749 §5.1. */
+function answerTokens(
+  { config, sessionKeys }: Runtime,
+  session: SessionState,
+  accessToken: string,
+  status: number,
+  now: number,
+): Response {
+  const body = {
+    access_token: accessToken,
+    token_type: 'Bearer',
+    expires_in: accessExpiry(config, session, now) - now,
+    refresh_token: formatSessionToken(sessionKeys, 'r', session),
+    scope: session.scopes.join(' '),
+  }
+  return Response.json(body, { status, headers: { 'Cache-Control': 'no-store' } })
+}
+
+function answerCookies(
+  { config, sessionKeys }: Runtime,
+  session: SessionState,
+  accessToken: string,
+  status: number,
+  now: number,
+): Response {
+  const names = cookieNames(config.insecureCookies)
+  const expiresAt = accessExpiry(config, session, now)
+  const response = Response.json(describeSession(session, expiresAt), {
+    status,
+    headers: { 'Cache-Control': 'no-store' },
+  })
+  const token = formatSessionToken(sessionKeys, 'c', session)
+  response.headers.append('Set-Cookie', sessionCookie(names, token, session.endsAt - now))
+  response.headers.append('Set-Cookie', accessCookie(names, accessToken, expiresAt - now))
+  return response
+}
+
+/** Who one is, as `GET /auth/session` answers; never a token. */
+export function describeSession(session: SessionState, expiresAt: number | null): Readonly<Record<string, unknown>> {
+  return {
+    subject: session.userId,
+    session: session.sessionId,
+    scope: session.scopes.join(' '),
+    roles: session.roles,
+    claims: session.claims,
+    expires_at: expiresAt,
+    session_expires_at: session.endsAt,
+  }
+}

@@ -1,0 +1,45 @@
+// Opening a session for somebody who has just proved who he is, whatever the way in was.
+import { addressBlock } from '../rate-limit.ts'
+import type { Exchange } from '../runtime.ts'
+import type { OtherStatements } from '../sessions/lifecycle.ts'
+import { openSession } from '../sessions/lifecycle.ts'
+import { publish } from '../sessions/publish.ts'
+import { newSessionId, parseSessionToken } from '../sessions/session-token.ts'
+import type { NewSession, SessionState } from '../sessions/store.ts'
+import { cookieNames, readCookies } from './cookies.ts'
+import type { Transport } from './issue.ts'
+
+/** What was proved; the session opens only if epoch and password still are what was checked. */
+export type Proof = Pick<NewSession, 'userId' | 'checked' | 'amr'>
+
+/** Characters of a `User-Agent` that are kept for the list of devices. */
+const USER_AGENT_LENGTH = 256
+
+/**
+ * Opens the session, and publishes beside the answer what that changed; `null` where the proof no longer holds.
+ * `others` belong to the same transaction.
+ */
+export async function openFor(
+  exchange: Exchange,
+  proof: Proof,
+  transport: Transport,
+  others: OtherStatements,
+): Promise<SessionState | null> {
+  const { runtime, request, clientAddress, waitUntil } = exchange
+  const { absoluteTimeout } = runtime.config.sessions
+  const userAgent = request.headers.get('User-Agent')?.slice(0, USER_AGENT_LENGTH) ?? null
+  const address = clientAddress === null ? null : addressBlock(clientAddress)
+  const session = { ...proof, sessionId: newSessionId(), absoluteTimeout, userAgent, address }
+  const replaced = transport === 'cookie' ? findReplaced(exchange) : null
+  const opened = await openSession(runtime.db, runtime.config.sessions, session, replaced, others)
+  if (opened.outcome === 'refused') return null
+  waitUntil(Promise.all(opened.raised.map((user) => publish(runtime, user))))
+  return opened.session
+}
+
+/** The session that this browser has now: a new one takes its place. */
+function findReplaced({ request, runtime }: Exchange): string | null {
+  const { session } = readCookies(request.headers.get('Cookie'), cookieNames(runtime.config.insecureCookies))
+  if (session === null) return null
+  return parseSessionToken(runtime.sessionKeys, 'c', session)?.sessionId ?? null
+}

@@ -1,0 +1,83 @@
+// Signing in with e-mail and password: one answer and equal work for an unknown user and a wrong password.
+import { forgetAttempts, takeTicket } from '../accounts/attempts.ts'
+import { parseEmail } from '../accounts/email.ts'
+import { hashPassword, verifyPassword } from '../accounts/passwords.ts'
+import type { UserRow } from '../accounts/store.ts'
+import { replacePasswordHash } from '../accounts/store.ts'
+import { Denial } from '../denial.ts'
+import { addressBlock, enforceRateLimit } from '../rate-limit.ts'
+import type { Exchange } from '../runtime.ts'
+import { readBody } from './body.ts'
+import type { Transport } from './issue.ts'
+import { issue } from './issue.ts'
+import { openFor } from './open.ts'
+import type { Site } from './same-site.ts'
+import { enforceTransport } from './same-site.ts'
+
+export interface PasswordForm {
+  readonly email: string
+  readonly password: string
+  readonly transport: Transport
+}
+
+/** A user whose password was right, and the statements that belong to his sign-in. */
+interface Checked {
+  readonly user: UserRow
+  readonly statements: readonly D1PreparedStatement[]
+}
+
+/**
+ * `POST /auth/sign-in`.
+ * @throws Denial `invalid_request`, `too_large`, `cross_site_request`, `rate_limited`, `invalid_sign_in`
+ */
+export async function signIn(exchange: Exchange, site: Site): Promise<Response> {
+  if (!exchange.runtime.config.passwords.signIn) throw new Denial('no_route')
+  const form = await readPasswordForm(exchange.request, site)
+  await enforceAddressLimit(exchange)
+  const { user, statements } = await checkPassword(exchange, form)
+  const { id: userId, sessionEpoch, passwordHash } = user
+  const proof = { userId, checked: { sessionEpoch, passwordHash }, amr: ['pwd'] }
+  const session = await openFor(exchange, proof, form.transport, { before: [], after: statements })
+  if (session === null) throw new Denial('invalid_sign_in', { reason: 'changed since it was checked' })
+  return issue(exchange, session, form.transport, 200)
+}
+
+/** The form of sign-in and sign-up, from a client that may have the transport it asks for. */
+export async function readPasswordForm(request: Request, site: Site): Promise<PasswordForm> {
+  const { email, password, transport = 'cookie' } = await readBody(request, ['email', 'password', 'transport'])
+  if (transport !== 'cookie' && transport !== 'token') throw new Denial('invalid_request', { reason: 'transport' })
+  enforceTransport(site, transport)
+  const parsed = parseEmail(email)
+  if (parsed === null || password === undefined) throw new Denial('invalid_request', { reason: 'email or password' })
+  return { email: parsed, password, transport }
+}
+
+/** Configuration asks for the binding where passwords are on; a missing one never serves. */
+export async function enforceAddressLimit({ runtime, clientAddress }: Exchange): Promise<void> {
+  const limiter = runtime.findRateLimit('SIGN_IN_LIMIT')
+  if (limiter === null) throw new Denial('misconfigured', { reason: 'SIGN_IN_LIMIT is missing' })
+  await enforceRateLimit(limiter, addressBlock(clientAddress))
+}
+
+/** The attempt is counted before the password is looked at, so parallel guesses gain nothing. */
+async function checkPassword(exchange: Exchange, { email, password }: PasswordForm): Promise<Checked> {
+  const taken = await takeTicket(exchange.runtime.db, email, addressBlock(exchange.clientAddress))
+  if (taken.outcome === 'blocked') {
+    throw new Denial('rate_limited', { headers: { 'Retry-After': String(taken.retryAfter) } })
+  }
+  const { user, ticket } = taken
+  const verdict = await verifyPassword(password, user?.passwordHash ?? null)
+  if (user === null || verdict.outcome === 'wrong' || user.disabledAt !== null) throw new Denial('invalid_sign_in')
+  const rehash = verdict.outdated ? await rehashStatements(exchange, user, password) : []
+  return { user, statements: [...forgetAttempts(exchange.runtime.db, ticket), ...rehash] }
+}
+
+/** The same password under today's parameters. */
+async function rehashStatements(
+  { runtime }: Exchange,
+  { id, passwordHash }: UserRow,
+  password: string,
+): Promise<readonly D1PreparedStatement[]> {
+  if (passwordHash === null) return []
+  return [replacePasswordHash(runtime.db, id, passwordHash, await hashPassword(password))]
+}

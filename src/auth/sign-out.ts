@@ -1,0 +1,61 @@
+// Signing out, here or everywhere: what ends is committed before the answer says so.
+import { Denial } from '../denial.ts'
+import type { Exchange } from '../runtime.ts'
+import type { Ended } from '../sessions/lifecycle.ts'
+import { endAll, endOne } from '../sessions/lifecycle.ts'
+import { publish } from '../sessions/publish.ts'
+import { parseSessionToken } from '../sessions/session-token.ts'
+import { readBody } from './body.ts'
+import type { Caller } from './caller.ts'
+import { clearingCookies, cookieNames } from './cookies.ts'
+import { effectiveBy } from './effective.ts'
+import type { Site } from './same-site.ts'
+import { enforceTransport } from './same-site.ts'
+import { findCallerSession } from './session.ts'
+
+const NOTHING: Ended = { ended: 0, raised: [] }
+
+/**
+ * `POST /auth/sign-out`. Safe to repeat; where no credential came nothing ends, and a browser's cookies still go.
+ * @throws Denial `cross_site_request`, `invalid_request`, `session_ended` for a refresh token that is not ours
+ */
+export async function signOut(exchange: Exchange, site: Site, caller: Caller | null): Promise<Response> {
+  const { refresh_token: refreshToken } = await readBody(exchange.request, ['refresh_token'])
+  enforceTransport(site, caller?.via === 'cookie' ? 'cookie' : 'token')
+  const sessionId = caller?.sessionId ?? parseRefreshToken(exchange, refreshToken)
+  const ended = sessionId === null ? NOTHING : await endOne(exchange.runtime.db, sessionId, 'sign_out')
+  return answerEnded(exchange, site, ended)
+}
+
+/**
+ * `POST /auth/sign-out-everywhere`: every session of the user ends at once.
+ * @throws Denial `cross_site_request`, `credential_required`, `invalid_token`, `session_ended`
+ */
+export async function signOutEverywhere(exchange: Exchange, site: Site, caller: Caller | null): Promise<Response> {
+  await readBody(exchange.request, [])
+  enforceTransport(site, caller?.via === 'cookie' ? 'cookie' : 'token')
+  const session = await findCallerSession(exchange, caller)
+  const { db, config } = exchange.runtime
+  const ended = await endAll(db, session, config.sessions.idleTimeout)
+  return answerEnded(exchange, site, ended ?? NOTHING)
+}
+
+function parseRefreshToken({ runtime }: Exchange, refreshToken: string | undefined): string | null {
+  if (refreshToken === undefined) return null
+  const token = parseSessionToken(runtime.sessionKeys, 'r', refreshToken)
+  if (token === null) throw new Denial('session_ended', { reason: 'refresh token is not ours' })
+  return token.sessionId
+}
+
+/** Publishes, then says how much has ended and when it is felt; a browser of this site loses its cookies. */
+async function answerEnded({ runtime }: Exchange, site: Site, { ended, raised }: Ended): Promise<Response> {
+  await Promise.all(raised.map((user) => publish(runtime, user)))
+  const { config, now } = runtime
+  const answer = Response.json(
+    { ended, effective_by: effectiveBy(config, now()) },
+    { headers: { 'Cache-Control': 'no-store' } },
+  )
+  const cookies = site === 'same' ? clearingCookies(cookieNames(config.insecureCookies)) : []
+  for (const cookie of cookies) answer.headers.append('Set-Cookie', cookie)
+  return answer
+}

@@ -1,0 +1,31 @@
+// Signing up with e-mail and password, where the operator has opened it.
+import { newUserId } from '../accounts/email.ts'
+import { passwordProblem } from '../accounts/password-policy.ts'
+import { hashPassword } from '../accounts/passwords.ts'
+import { insertUser } from '../accounts/store.ts'
+import { Denial } from '../denial.ts'
+import type { Exchange } from '../runtime.ts'
+import { issue } from './issue.ts'
+import { openFor } from './open.ts'
+import type { Site } from './same-site.ts'
+import { enforceAddressLimit, readPasswordForm } from './sign-in.ts'
+
+/**
+ * `POST /auth/sign-up`: answers 201 and like sign-in. An e-mail that is taken gets the answer of a wrong password.
+ * Does NOT verify that the e-mail is the caller's.
+ * @throws Denial `invalid_request` (with `detail` for a password that is refused), `cross_site_request`, `rate_limited`, `invalid_sign_in`
+ */
+export async function signUp(exchange: Exchange, site: Site): Promise<Response> {
+  if (!exchange.runtime.config.passwords.signUp) throw new Denial('no_route')
+  const { email, password, transport } = await readPasswordForm(exchange.request, site)
+  const problem = passwordProblem(password)
+  if (problem !== null) throw new Denial('invalid_request', { reason: 'password', members: { detail: problem } })
+  await enforceAddressLimit(exchange)
+  const userId = newUserId()
+  const passwordHash = await hashPassword(password)
+  const proof = { userId, checked: { sessionEpoch: 0, passwordHash }, amr: ['pwd'] }
+  const account = insertUser(exchange.runtime.db, { id: userId, email, passwordHash })
+  const session = await openFor(exchange, proof, transport, { before: [account], after: [] })
+  if (session === null) throw new Denial('invalid_sign_in', { reason: 'e-mail is taken' })
+  return issue(exchange, session, transport, 201)
+}

@@ -1,0 +1,110 @@
+import { findCookieSession, renewAccess, sessionEnded } from '../auth/renew.ts'
+import type { Route } from '../config/config.ts'
+// Who the request comes from: the token is verified, its standing judged, and a browser's is renewed in-line.
+import { Denial } from '../denial.ts'
+import type { Exchange } from '../runtime.ts'
+import type { SessionToken } from '../sessions/session-token.ts'
+import { parseSessionToken } from '../sessions/session-token.ts'
+import type { SessionState } from '../sessions/store.ts'
+import type { Identity } from '../tokens/identity.ts'
+import type { Remembered } from '../tokens/memory.ts'
+import type { Credential } from './credential.ts'
+import type { OwnIdentity } from './revocation.ts'
+import { judgeStanding } from './revocation.ts'
+import type { Standing } from './revocation.ts'
+import { verifyRemembered } from './verified.ts'
+
+/** What a route says about who may be let in. */
+export type Demand = Pick<Route, 'access' | 'acceptsSelf' | 'issuers' | 'revocation' | 'onOutage'>
+
+export interface Authenticated {
+  /** `null` is anonymous, which only an `optional` route gives. */
+  readonly identity: Identity | null
+  /** `Set-Cookie` lines of a renewal. */
+  readonly cookies: readonly string[]
+}
+
+/**
+ * The identity that a credential proves now.
+ * @throws Denial `credential_required`, `invalid_token`, `session_ended`; `unavailable` or `issuer_unavailable` where it cannot be told.
+ */
+export async function authenticate(exchange: Exchange, credential: Credential, demand: Demand): Promise<Authenticated> {
+  if (credential.kind === 'none') return passAnonymous(demand)
+  if (credential.kind === 'bearer') return judgeBearer(exchange, credential.token, demand)
+  const session = findSessionCookie(exchange, credential.session)
+  if (session === null || !demand.acceptsSelf) return passAnonymous(demand)
+  return judgeCookies(exchange, session, credential.access, demand)
+}
+
+function passAnonymous({ access }: Demand): Authenticated {
+  if (access === 'optional') return { identity: null, cookies: [] }
+  throw new Denial('credential_required')
+}
+
+async function judgeBearer(exchange: Exchange, token: string, demand: Demand): Promise<Authenticated> {
+  const remembered = await verifyRemembered(exchange, token, demand)
+  const standing = await judgeRemembered(exchange, token, remembered, demand)
+  if (standing.outcome === 'ended') throw new Denial('invalid_token', { reason: 'session over' })
+  return { identity: standing.identity, cookies: [] }
+}
+
+/** D1's answer replaces what the isolate remembers of the token, a death included. */
+async function judgeRemembered(
+  exchange: Exchange,
+  token: string,
+  remembered: Remembered,
+  demand: Demand,
+): Promise<Standing> {
+  if (remembered.ended) return { outcome: 'ended' }
+  const standing = await judgeStanding(exchange, remembered.identity, demand)
+  if (standing.outcome === 'ended') exchange.runtime.tokens.remember(token, { ...remembered, ended: true })
+  if (standing.outcome !== 'refreshed' || isUnchanged(remembered.identity, standing.identity)) return standing
+  exchange.runtime.tokens.remember(token, { ...remembered, identity: standing.identity })
+  return standing
+}
+
+function isUnchanged(remembered: Identity, current: OwnIdentity): boolean {
+  return remembered.version === current.version
+}
+
+/** What a session cookie names; a forged one is as if absent. */
+function findSessionCookie({ runtime }: Exchange, cookie: string | null): SessionToken | null {
+  return cookie === null ? null : parseSessionToken(runtime.sessionKeys, 'c', cookie)
+}
+
+async function judgeCookies(
+  exchange: Exchange,
+  session: SessionToken,
+  access: string | null,
+  demand: Demand,
+): Promise<Authenticated> {
+  const remembered = await findAccess(exchange, session, access)
+  if (access === null || remembered === null) return renewInline(exchange, await findCookieSession(exchange, session))
+  const standing = await judgeRemembered(exchange, access, remembered, demand)
+  if (standing.outcome === 'ended') throw sessionEnded(exchange.runtime.config.insecureCookies)
+  const isOutdated = standing.outcome === 'refreshed' && !isUnchanged(remembered.identity, standing.identity)
+  return isOutdated ? renewInline(exchange, standing.session) : { identity: standing.identity, cookies: [] }
+}
+
+/** The access cookie's token, which counts only where it is good and of the same session; else it is as if absent. */
+export async function findAccess(
+  exchange: Exchange,
+  session: SessionToken,
+  access: string | null,
+): Promise<Remembered | null> {
+  if (access === null) return null
+  try {
+    const remembered = await verifyRemembered(exchange, access, { acceptsSelf: true, issuers: [] })
+    return remembered.identity.session === session.sessionId ? remembered : null
+  } catch (error) {
+    if (error instanceof Denial && error.code === 'invalid_token') return null
+    throw error
+  }
+}
+
+async function renewInline(exchange: Exchange, session: SessionState): Promise<Authenticated> {
+  const { accessToken, cookies } = await renewAccess(exchange, session)
+  exchange.runtime.markers.learn(session.userId, session.tokenVersion)
+  const { identity } = await verifyRemembered(exchange, accessToken, { acceptsSelf: true, issuers: [] })
+  return { identity, cookies }
+}

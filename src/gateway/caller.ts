@@ -1,0 +1,41 @@
+// Who calls one of the gateway's own URLs: an access token or a session cookie, as good as it proves itself.
+import type { Caller } from '../auth/caller.ts'
+import { cookieNames } from '../auth/cookies.ts'
+import type { Exchange } from '../runtime.ts'
+import { parseSessionToken } from '../sessions/session-token.ts'
+import { findAccess } from './authenticate.ts'
+import type { Credential } from './credential.ts'
+import { readCredential } from './credential.ts'
+import { verifyRemembered } from './verified.ts'
+
+/** Tokens of other issuers have no session here. */
+const OWN_TOKENS = { acceptsSelf: true, issuers: [] }
+const KINDS: ReadonlySet<'bearer' | 'cookie'> = new Set(['bearer', 'cookie'])
+
+/**
+ * The caller, or `null` where no credential came or a cookie is not ours. Does NOT ask whether the session is alive.
+ * @throws Denial `invalid_token`, `ambiguous_credential`
+ */
+export async function findCaller(exchange: Exchange): Promise<Caller | null> {
+  const { request, runtime } = exchange
+  const credential = readCredential(request, KINDS, cookieNames(runtime.config.insecureCookies))
+  if (credential.kind === 'none') return null
+  return credential.kind === 'bearer' ? findBearer(exchange, credential.token) : findCookie(exchange, credential)
+}
+
+async function findBearer(exchange: Exchange, token: string): Promise<Caller | null> {
+  const { identity } = await verifyRemembered(exchange, token, OWN_TOKENS)
+  const { session, expiresAt } = identity
+  return session === null ? null : { sessionId: session, via: 'bearer', generation: null, accessExpiresAt: expiresAt }
+}
+
+async function findCookie(
+  exchange: Exchange,
+  { access, session: cookie }: Extract<Credential, { kind: 'cookie' }>,
+): Promise<Caller | null> {
+  const session = cookie === null ? null : parseSessionToken(exchange.runtime.sessionKeys, 'c', cookie)
+  if (session === null) return null
+  const remembered = await findAccess(exchange, session, access)
+  const accessExpiresAt = remembered?.identity.expiresAt ?? null
+  return { ...session, via: 'cookie', accessExpiresAt }
+}

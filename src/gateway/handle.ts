@@ -1,0 +1,148 @@
+import { cookieNames } from '../auth/cookies.ts'
+// A request's way through the gateway, step by step in the order of DESIGN §5.
+import { answerOrRefuse, describeRefusal } from '../boundary.ts'
+import type { Config, Route } from '../config/config.ts'
+import { Denial } from '../denial.ts'
+import { addressBlock, enforceRateLimit } from '../rate-limit.ts'
+import type { Exchange, Runtime } from '../runtime.ts'
+import type { Identity } from '../tokens/identity.ts'
+import type { Assertions } from './assertion.ts'
+import { createAssertions } from './assertion.ts'
+import type { Authenticated } from './authenticate.ts'
+import { authenticate } from './authenticate.ts'
+import { isPreflight, preflightResponse, withCors } from './cors.ts'
+import { readCredential } from './credential.ts'
+import { enforceSameSite, needsSameSite } from './csrf.ts'
+import type { Target } from './path.ts'
+import { enforcePolicy } from './policy.ts'
+import type { RouteMatch, RouteTable } from './route.ts'
+import { compileRoutes, matchRoute, upstreamUrl } from './route.ts'
+import { forward } from './upstream.ts'
+
+/** What is made once from the configuration. */
+export interface Gateway {
+  readonly table: RouteTable
+  readonly assertions: Assertions
+}
+
+export function createGateway({ config, keys }: Runtime): Gateway {
+  return { table: compileRoutes(config.routes), assertions: createAssertions(keys, config.issuer) }
+}
+
+/** Answers a request that is not for one of the gateway's own URLs. */
+export async function handle(exchange: Exchange, target: Target, gateway: Gateway): Promise<Response> {
+  const { request, requestId, runtime } = exchange
+  const preflight = isPreflight(request)
+  const method = preflight ? (request.headers.get('Access-Control-Request-Method') ?? '') : request.method
+  const match = matchRoute(gateway.table, target, method)
+  const { cors, key } = match.route
+  if (preflight && cors !== null) return preflightResponse(request, match.route, cors)
+  const response = await answerOrRefuse({ log: runtime.log, requestId, request, route: key }, () =>
+    preflight ? send(exchange, target, match, gateway, ANONYMOUS, false) : pass(exchange, target, match, gateway),
+  )
+  return cors === null ? response : withCors(response, request, cors)
+}
+
+const ANONYMOUS: Authenticated = { identity: null, cookies: [] }
+
+async function pass(exchange: Exchange, target: Target, match: RouteMatch, gateway: Gateway): Promise<Response> {
+  const authenticated = await admit(exchange, match)
+  await enforceRouteLimit(exchange, match.route, authenticated.identity)
+  return send(exchange, target, match, gateway, authenticated, keepsAuthorization(match.route, authenticated))
+}
+
+/** Who is let in: nobody is asked on `public`, and on `observe` the verdict is only logged, beside the request. */
+async function admit(exchange: Exchange, match: RouteMatch): Promise<Authenticated> {
+  switch (match.route.access) {
+    case 'public':
+      return ANONYMOUS
+    case 'observe':
+      exchange.waitUntil(observe(exchange, match))
+      return ANONYMOUS
+    case 'required':
+    case 'optional':
+      return judge(exchange, match)
+  }
+}
+
+/** Credential, CSRF, verification, revocation, policy. */
+async function judge(exchange: Exchange, { route, params }: RouteMatch): Promise<Authenticated> {
+  const { request, runtime } = exchange
+  const credential = readCredential(request, route.credentials, cookieNames(runtime.config.insecureCookies))
+  if (needsSameSite(request, credential)) enforceSameSite(request, ownOrigins(runtime.config, route))
+  const authenticated = await authenticate(exchange, credential, route)
+  if (authenticated.identity !== null) {
+    enforcePolicy(route, authenticated.identity, { params, now: runtime.now() })
+  }
+  return authenticated
+}
+
+/** Origins from which a browser may write with cookies. */
+function ownOrigins({ issuer }: Config, { cors }: Route): readonly string[] {
+  return cors?.credentials === true ? [issuer, ...cors.origins] : [issuer]
+}
+
+/** Logs what `required` would have said; changes nothing for the request. */
+async function observe(exchange: Exchange, match: RouteMatch): Promise<void> {
+  const { request, requestId, runtime } = exchange
+  const observed = { event: 'observed', request_id: requestId, route: match.route.key, method: request.method } as const
+  try {
+    await judge(exchange, match)
+    runtime.log({ ...observed, reason: 'would pass' })
+  } catch (error) {
+    const denial = error instanceof Denial ? error : new Denial('unavailable', { cause: error })
+    runtime.log({ ...describeRefusal({ requestId, request }, denial), ...observed })
+  }
+}
+
+async function enforceRouteLimit(exchange: Exchange, { rateLimit }: Route, identity: Identity | null): Promise<void> {
+  if (rateLimit === null) return
+  const limiter = exchange.runtime.findRateLimit(rateLimit)
+  if (limiter === null) throw new Denial('misconfigured', { reason: 'rate-limit binding is missing' })
+  const client = addressBlock(exchange.clientAddress)
+  await enforceRateLimit(limiter, identity === null ? `address ${client}` : `${identity.issuer} ${identity.subject}`)
+}
+
+/** `Authorization` stays where the gateway read no identity from the request, or the route hands it on. */
+function keepsAuthorization({ forwardToken }: Route, { identity }: Authenticated): boolean {
+  return forwardToken || identity === null
+}
+
+async function send(
+  exchange: Exchange,
+  target: Target,
+  { route }: RouteMatch,
+  gateway: Gateway,
+  { identity, cookies }: Authenticated,
+  keepAuthorization: boolean,
+): Promise<Response> {
+  const { runtime, request, requestId, clientAddress } = exchange
+  const { config, now } = runtime
+  const judgedAt = now()
+  const isAsserted = identity !== null && route.identity.has('assertion')
+  const response = await forward({
+    request,
+    url: upstreamUrl(route, target),
+    route,
+    identity,
+    assertion: isAsserted ? await gateway.assertions.for(identity, route, judgedAt) : null,
+    requestId,
+    clientAddress,
+    host: target.host,
+    keepAuthorization,
+    identityHeaderNames: config.identityHeaderNames,
+    cookies: cookieNames(config.insecureCookies),
+    findFetcher: runtime.findFetcher,
+  })
+  const isYoung = now() - judgedAt <= config.sessions.reuseGrace / 2
+  return cookies.length > 0 && isYoung ? withCookies(response, cookies) : response
+}
+
+/** Adds a renewal's cookies; the upstream's own stay, and no cache may keep the answer. */
+function withCookies(response: Response, cookies: readonly string[]): Response {
+  if (response.webSocket !== null) return response
+  const answer = new Response(response.body, response)
+  for (const cookie of cookies) answer.headers.append('Set-Cookie', cookie)
+  answer.headers.set('Cache-Control', 'no-store')
+  return answer
+}

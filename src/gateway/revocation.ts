@@ -1,0 +1,79 @@
+// Whether a token that is genuine still holds: the marker, and D1 where the marker cannot tell (DESIGN §7, §8).
+import type { Route } from '../config/config.ts'
+import { Denial } from '../denial.ts'
+import { describeFault } from '../log.ts'
+import type { Exchange, Runtime } from '../runtime.ts'
+import { findSession } from '../sessions/lifecycle.ts'
+import type { SessionState } from '../sessions/store.ts'
+import type { Identity } from '../tokens/identity.ts'
+import { RESERVED_CLAIMS } from '../tokens/mint.ts'
+
+/** A token of the gateway's own: it names a session and a version. */
+export interface OwnIdentity extends Identity {
+  readonly session: string
+  readonly version: number
+}
+
+export type Standing =
+  | { readonly outcome: 'trusted'; readonly identity: Identity }
+  /** D1 was asked: the session is alive, and the identity has what its user has now. */
+  | { readonly outcome: 'refreshed'; readonly identity: OwnIdentity; readonly session: SessionState }
+  | { readonly outcome: 'ended' }
+
+export type RevocationRule = Pick<Route, 'revocation' | 'onOutage'>
+
+/**
+ * A token whose version is at least the marker's is trusted on the spot; anything else asks D1.
+ * Tokens of other issuers name no session of ours and pass. Does NOT remember D1's answer; authenticate does.
+ * @throws Denial `unavailable` where neither can be asked and the route does not say `on_outage = "allow"`.
+ */
+export async function judgeStanding(exchange: Exchange, identity: Identity, rule: RevocationRule): Promise<Standing> {
+  if (!isOwn(identity) || rule.revocation === 'expiry') return { outcome: 'trusted', identity }
+  if (rule.revocation === 'session') return askDatabase(exchange, identity, rule)
+  const marker = await findMarker(exchange, identity.subject)
+  if (marker !== null && identity.version >= marker) return { outcome: 'trusted', identity }
+  return askDatabase(exchange, identity, rule)
+}
+
+export function isOwn(identity: Identity): identity is OwnIdentity {
+  return identity.session !== null && identity.version !== null
+}
+
+/** The marker, from this isolate's memory or from KV; `null` where there is none or KV cannot tell. */
+async function findMarker({ runtime, requestId }: Exchange, userId: string): Promise<number | null> {
+  const fresh = runtime.markers.fresh(userId)
+  if (fresh !== null) return fresh
+  try {
+    return await runtime.markers.read(userId)
+  } catch (error) {
+    runtime.log({ event: 'fault', request_id: requestId, reason: 'marker', ...describeFault(error) })
+    return null
+  }
+}
+
+async function askDatabase(exchange: Exchange, identity: OwnIdentity, rule: RevocationRule): Promise<Standing> {
+  const { db, config, markers } = exchange.runtime
+  try {
+    const session = await findSession(db, identity.session, config.sessions.idleTimeout)
+    if (session === null || !session.alive || session.userId !== identity.subject) return { outcome: 'ended' }
+    markers.learn(session.userId, session.tokenVersion)
+    return { outcome: 'refreshed', identity: identityOfSession(identity, session), session }
+  } catch (error) {
+    return passOutage(exchange.runtime, identity, rule, error)
+  }
+}
+
+/** `on_outage = "allow"` lets a token live until it expires, unless a marker seen here says that it is out of date. */
+function passOutage({ markers }: Runtime, identity: OwnIdentity, rule: RevocationRule, cause: unknown): Standing {
+  const outdated = (markers.known(identity.subject) ?? 0) > identity.version
+  if (rule.revocation === 'session' || rule.onOutage === 'deny' || outdated) throw new Denial('unavailable', { cause })
+  return { outcome: 'trusted', identity }
+}
+
+/** The token's identity with the roles, scopes, claims and version that its user has in D1 now. */
+function identityOfSession(identity: OwnIdentity, session: SessionState): OwnIdentity {
+  const registered = Object.entries(identity.claims).filter(([name]) => RESERVED_CLAIMS.has(name))
+  const { scopes, roles, tokenVersion: version } = session
+  const claims = { ...session.claims, ...Object.fromEntries(registered), scope: scopes.join(' '), roles, ver: version }
+  return { ...identity, scopes, roles, version, claims }
+}

@@ -1,0 +1,132 @@
+// From the Worker's env to everything that a request needs; the only reader of bindings and of the clock.
+import type { Config } from './config/config.ts'
+import { parseConfig } from './config/parse.ts'
+import { parseSecrets } from './config/secrets.ts'
+import type { Database } from './database.ts'
+import { createDatabase } from './database.ts'
+import type { Log } from './log.ts'
+import { writeLog } from './log.ts'
+import type { Markers } from './sessions/markers.ts'
+import { createMarkers } from './sessions/markers.ts'
+import type { IssuerKeys } from './tokens/jwks.ts'
+import { createIssuerKeys, createJwksCache } from './tokens/jwks.ts'
+import type { KeyRing } from './tokens/keys.ts'
+import { importSigningKeys } from './tokens/keys.ts'
+import type { TokenMemory } from './tokens/memory.ts'
+import { createTokenMemory } from './tokens/memory.ts'
+
+/** What lives as long as the isolate and its env. */
+export interface Runtime {
+  readonly config: Config
+  readonly keys: KeyRing
+  readonly sessionKeys: readonly Uint8Array[]
+  readonly issuerKeys: IssuerKeys
+  readonly tokens: TokenMemory
+  readonly db: Database
+  readonly markers: Markers
+  /** Unix seconds. */
+  readonly now: () => number
+  readonly log: Log
+  readonly findFetcher: (binding: string) => Fetcher | null
+  readonly findRateLimit: (binding: string) => RateLimit | null
+}
+
+/** What lives as long as one request. */
+export interface Exchange {
+  readonly request: Request
+  readonly requestId: string
+  /** The client's address as Cloudflare gives it. */
+  readonly clientAddress: string | null
+  readonly runtime: Runtime
+  readonly waitUntil: (work: Promise<unknown>) => void
+}
+
+export type Loaded =
+  | { readonly outcome: 'ready'; readonly runtime: Runtime }
+  | { readonly outcome: 'misconfigured'; readonly problems: readonly string[] }
+
+type Env = Readonly<Record<string, unknown>>
+
+/** Reads the whole env once. Never throws: whatever is wrong comes back as problems, all at once where that can be. */
+export async function loadRuntime(env: Env, log: Log = writeLog): Promise<Loaded> {
+  const parsed = parseConfig(env)
+  if (parsed.outcome === 'refused') return { outcome: 'misconfigured', problems: parsed.problems }
+  const { config } = parsed
+  const secrets = parseSecrets(env, config)
+  if (secrets.outcome === 'refused') return { outcome: 'misconfigured', problems: secrets.problems }
+  const { signingKeys, sessionKeys, issuerSecrets } = secrets.secrets
+  try {
+    const keys = await importSigningKeys(signingKeys)
+    return { outcome: 'ready', runtime: assemble(env, { config, keys, sessionKeys, issuerSecrets, log }) }
+  } catch (error) {
+    return { outcome: 'misconfigured', problems: [`SIGNING_KEYS: ${error instanceof Error ? error.message : 'bad'}`] }
+  }
+}
+
+interface Parts {
+  readonly config: Config
+  readonly keys: KeyRing
+  readonly sessionKeys: readonly Uint8Array[]
+  readonly issuerSecrets: ReadonlyMap<string, Uint8Array>
+  readonly log: Log
+}
+
+function assemble(env: Env, { config, keys, sessionKeys, issuerSecrets, log }: Parts): Runtime {
+  const { isolateTtl, kvTtl } = config.revocation
+  return {
+    config,
+    keys,
+    sessionKeys,
+    issuerKeys: createIssuerKeys({
+      fetch: (url, init) => fetch(url, init),
+      now,
+      cache: createJwksCache(),
+      secrets: issuerSecrets,
+      log,
+    }),
+    tokens: createTokenMemory(),
+    db: createDatabase(bindingOf(env, 'DB', isDatabase)),
+    markers: createMarkers({ kv: bindingOf(env, 'MARKERS', isNamespace), kvTtl, isolateTtl, now }),
+    now,
+    log,
+    findFetcher: (name) => findBinding(env, name, isFetcher),
+    findRateLimit: (name) => findBinding(env, name, isRateLimit),
+  }
+}
+
+/** Unix seconds, rounded down. */
+function now(): number {
+  return Math.floor(Date.now() / 1000)
+}
+
+function findBinding<T>(env: Env, name: string, is: (value: unknown) => value is T): T | null {
+  const value = env[name]
+  return is(value) ? value : null
+}
+
+/** Parsing the configuration has made sure that the binding is there. */
+function bindingOf<T>(env: Env, name: string, is: (value: unknown) => value is T): T {
+  const value = env[name]
+  if (!is(value)) throw new TypeError(`binding ${name} is missing`)
+  return value
+}
+
+function isDatabase(value: unknown): value is D1Database {
+  return hasMethod(value, 'prepare') && hasMethod(value, 'batch')
+}
+
+function isNamespace(value: unknown): value is KVNamespace {
+  return hasMethod(value, 'get') && hasMethod(value, 'put')
+}
+
+function isFetcher(value: unknown): value is Fetcher {
+  return hasMethod(value, 'fetch')
+}
+
+function isRateLimit(value: unknown): value is RateLimit {
+  return hasMethod(value, 'limit')
+}
+
+function hasMethod(value: unknown, name: string): boolean {
+  return typeof value === 'object' && value !== null && typeof Reflect.get(value, name) === 'function'
+}

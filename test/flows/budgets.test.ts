@@ -1,0 +1,160 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+
+import { createWorld, insertUser, PASSWORD, UPSTREAM, user } from '../support/world.ts'
+
+const routes = [
+  { path: '/*', upstream: UPSTREAM },
+  { path: '/expiry/*', upstream: UPSTREAM, revocation: 'expiry' },
+  { path: '/strict/*', upstream: UPSTREAM, revocation: 'session' },
+  { path: '/public/*', upstream: UPSTREAM, access: 'public' },
+]
+
+const right = { email: user.email, password: PASSWORD, transport: 'token' }
+
+describe('the budgets of DESIGN §13', () => {
+  it('a sign-in costs one read, one batch, and for the first session one put with its confirmation', async () => {
+    const world = await createWorld({ routes })
+    expect((await world.post('/auth/sign-in', right)).status).toBe(200)
+    expect(world.count()).toEqual({ roundTrips: 3, gets: 0, puts: 1 })
+  })
+
+  it('a second sign-in of a user puts no marker', async () => {
+    const world = await createWorld({ routes })
+    await world.signInForTokens()
+    world.count()
+    expect((await world.post('/auth/sign-in', right)).status).toBe(200)
+    expect(world.count()).toEqual({ roundTrips: 2, gets: 0, puts: 0 })
+  })
+
+  it('a sign-up costs one batch, and one put with its confirmation', async () => {
+    const world = await createWorld({ routes, vars: { PASSWORDS: { sign_in: true, sign_up: true } } })
+    const body = { email: 'new@example.com', password: 'a long new password', transport: 'token' }
+    expect((await world.post('/auth/sign-up', body)).status).toBe(201)
+    expect(world.count()).toEqual({ roundTrips: 2, gets: 0, puts: 1 })
+  })
+
+  it('a request whose token and marker the isolate knows costs nothing', async () => {
+    const world = await createWorld({ routes })
+    const { access } = await world.signInForTokens()
+    await world.bearer(access, '/orders')
+    world.count()
+    expect((await world.bearer(access, '/orders')).status).toBe(200)
+    expect(world.count()).toEqual({ roundTrips: 0, gets: 0, puts: 0 })
+  })
+
+  it('the first request of a user in an isolate costs one KV read', async () => {
+    const world = await createWorld({ routes })
+    const { access } = await world.signInForTokens()
+    world.count()
+    const response = await world.sendFresh('/orders', { headers: { Authorization: `Bearer ${access}` } })
+    expect(response.status).toBe(200)
+    expect(world.count()).toEqual({ roundTrips: 0, gets: 1, puts: 0 })
+  })
+
+  it('an absent marker costs one D1 read', async () => {
+    const world = await createWorld({ routes })
+    const { access } = await world.signInForTokens()
+    await env.MARKERS.delete(`marker:${user.id}`)
+    world.count()
+    const response = await world.sendFresh('/orders', { headers: { Authorization: `Bearer ${access}` } })
+    expect(response.status).toBe(200)
+    expect(world.count()).toEqual({ roundTrips: 1, gets: 1, puts: 0 })
+  })
+
+  it('an out-of-date token costs one D1 read once, and nothing from then on', async () => {
+    const world = await createWorld({ routes })
+    const { access } = await world.signInForTokens()
+    const newer = Date.now() + 60_000
+    await env.DB.prepare('UPDATE users SET token_version = ?1').bind(newer).run()
+    await env.MARKERS.put(`marker:${user.id}`, String(newer))
+    const fresh = { ...world.env }
+    world.count()
+    const send = () => world.sendIn(fresh, '/orders', { headers: { Authorization: `Bearer ${access}` } })
+    expect((await send()).status).toBe(200)
+    expect(world.count()).toEqual({ roundTrips: 1, gets: 1, puts: 0 })
+    expect((await send()).status).toBe(200)
+    expect(world.count()).toEqual({ roundTrips: 0, gets: 0, puts: 0 })
+  })
+
+  it('a `session` route costs one D1 read and no KV', async () => {
+    const world = await createWorld({ routes })
+    const { access } = await world.signInForTokens()
+    world.count()
+    expect((await world.bearer(access, '/strict/x')).status).toBe(200)
+    expect(world.count()).toEqual({ roundTrips: 1, gets: 0, puts: 0 })
+  })
+
+  it('an `expiry` route costs nothing', async () => {
+    const world = await createWorld({ routes })
+    const { access } = await world.signInForTokens()
+    world.count()
+    const response = await world.sendFresh('/expiry/x', { headers: { Authorization: `Bearer ${access}` } })
+    expect(response.status).toBe(200)
+    expect(world.count()).toEqual({ roundTrips: 0, gets: 0, puts: 0 })
+  })
+
+  it('an in-line renewal without rotation costs one D1 read', async () => {
+    const world = await createWorld({ routes })
+    const cookies = await world.signInForCookies()
+    const session = cookies.split('; ')[0] ?? ''
+    world.count()
+    const response = await world.sendFresh('/orders', { headers: { Cookie: session } })
+    expect(response.status).toBe(200)
+    expect(world.count()).toEqual({ roundTrips: 1, gets: 0, puts: 0 })
+  })
+
+  it('a forged session cookie costs nothing', async () => {
+    const world = await createWorld({ routes })
+    const cookies = await world.signInForCookies()
+    const forged = (cookies.split('; ')[0] ?? '').replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'))
+    world.count()
+    expect((await world.send('/orders', { headers: { Cookie: forged } })).status).toBe(401)
+    expect(world.count()).toEqual({ roundTrips: 0, gets: 0, puts: 0 })
+  })
+
+  it('ending a session costs one batch, one put and its confirmation', async () => {
+    const world = await createWorld({ routes })
+    const { access } = await world.signInForTokens()
+    world.count()
+    expect((await world.bearer(access, '/auth/sign-out', { method: 'POST' })).status).toBe(200)
+    expect(world.count()).toEqual({ roundTrips: 2, gets: 0, puts: 1 })
+  })
+
+  it('signing out everywhere costs one read, one batch, one put and its confirmation, however many sessions', async () => {
+    const world = await createWorld({ routes })
+    const { access } = await world.signInForTokens()
+    await world.signInForTokens()
+    await world.signInForTokens()
+    world.count()
+    const response = await world.bearer(access, '/auth/sign-out-everywhere', { method: 'POST' })
+    expect(await response.json()).toMatchObject({ ended: 3 })
+    expect(world.count()).toEqual({ roundTrips: 3, gets: 0, puts: 1 })
+  })
+
+  it('a public route and refused garbage cost nothing', async () => {
+    const world = await createWorld({ routes })
+    expect((await world.send('/public/x')).status).toBe(200)
+    expect((await world.bearer('garbage', '/orders')).status).toBe(401)
+    expect(world.count()).toEqual({ roundTrips: 0, gets: 0, puts: 0 })
+  })
+
+  it('a wrong password costs one read', async () => {
+    const world = await createWorld({ routes })
+    const wrong = { email: user.email, password: `${PASSWORD}!`, transport: 'token' }
+    expect((await world.post('/auth/sign-in', wrong)).status).toBe(401)
+    expect(world.count()).toEqual({ roundTrips: 1, gets: 0, puts: 0 })
+  })
+})
+
+describe('max_per_user', () => {
+  it('ends the oldest session first, and its token with it', async () => {
+    const world = await createWorld({ routes, vars: { SESSIONS: { max_per_user: 2 } } })
+    await insertUser({ ...user, id: 'usr_0000000000000000000002', email: 'other@example.com' })
+    const first = await world.signInForTokens()
+    const second = await world.signInForTokens()
+    const third = await world.signInForTokens()
+    const status = async ({ access }: { access: string }) => (await world.bearer(access, '/strict/x')).status
+    expect([await status(first), await status(second), await status(third)]).toEqual([401, 200, 200])
+  })
+})

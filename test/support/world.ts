@@ -1,0 +1,237 @@
+// A gateway for flow tests: the Worker through its own fetch, with real D1 and KV that are counted, and a scripted upstream.
+import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { onTestFinished, vi } from 'vitest'
+
+import { hashPassword } from '../../src/accounts/passwords.ts'
+import { issue } from '../../src/auth/issue.ts'
+import type { Transport } from '../../src/auth/issue.ts'
+import { openFor } from '../../src/auth/open.ts'
+import { randomText } from '../../src/crypto.ts'
+import worker from '../../src/index.ts'
+import { isObject } from '../../src/json.ts'
+import type { JsonObject } from '../../src/json.ts'
+import { loadRuntime } from '../../src/runtime.ts'
+import { generateSigningKey } from '../../src/tokens/keys.ts'
+
+declare global {
+  namespace Cloudflare {
+    interface Env {
+      readonly TEST_SCHEMA: string
+      readonly DB: D1Database
+      readonly MARKERS: KVNamespace
+      readonly SIGN_IN_LIMIT: RateLimit
+    }
+  }
+}
+
+export const ISSUER = 'https://api.example.com'
+export const UPSTREAM = 'https://origin.example.net'
+export const PASSWORD = 'correct horse battery'
+
+const secrets = {
+  SIGNING_KEYS: JSON.stringify({ keys: [await generateSigningKey()] }),
+  SESSION_KEYS: randomText(32),
+}
+const passwordHash = await hashPassword(PASSWORD)
+
+/** What the upstream was sent. */
+export interface Seen {
+  readonly url: string
+  readonly method: string
+  readonly headers: Headers
+  readonly body: string
+}
+
+/** Calls since the world was made, or since `world.count` was last read. */
+export interface Counts {
+  readonly roundTrips: number
+  readonly gets: number
+  readonly puts: number
+}
+
+export interface WorldOptions {
+  readonly routes?: readonly JsonObject[]
+  readonly vars?: JsonObject
+  readonly upstream?: (request: Request) => Response | Promise<Response>
+  /** Replaces bindings, such as a KV that fails. */
+  readonly bindings?: JsonObject
+}
+
+export type World = Awaited<ReturnType<typeof createWorld>>
+
+export const user = {
+  id: 'usr_0000000000000000000001',
+  email: 'ada@example.com',
+  roles: ['staff'],
+  scopes: ['orders:read'],
+  claims: { tenant: 'acme' },
+}
+
+export async function createWorld(options: WorldOptions = {}) {
+  await emptyStorage()
+  await insertUser(user)
+  const counts = { roundTrips: 0, gets: 0, puts: 0 }
+  const seen: Seen[] = []
+  const logged: JsonObject[] = []
+  const env_ = createEnv(options, counts)
+  vi.spyOn(console, 'log').mockImplementation((line: unknown) => {
+    const event: unknown = typeof line === 'string' ? JSON.parse(line) : null
+    if (isObject(event)) logged.push(event)
+  })
+  vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
+    const request = new Request(input, init)
+    if (!request.url.startsWith(UPSTREAM)) throw new Error(`unexpected fetch of ${request.url}`)
+    const { url, method, headers } = request
+    seen.push({ url, method, headers, body: await request.clone().text() })
+    return options.upstream === undefined ? Response.json({ from: 'upstream' }) : options.upstream(request)
+  })
+  onTestFinished(() => {
+    vi.restoreAllMocks()
+  })
+
+  /** Each env object is an isolate of its own: what is remembered belongs to it. */
+  async function sendIn(isolate: JsonObject, path: string, init: RequestInit = {}): Promise<Response> {
+    const url = path.startsWith('/') ? `${ISSUER}${path}` : path
+    const request = new Request<unknown, IncomingRequestCfProperties>(url, { redirect: 'manual', ...init })
+    const context = createExecutionContext()
+    const response = await worker.fetch(request, isolate, context)
+    await waitOnExecutionContext(context)
+    return response
+  }
+
+  function send(path: string, init: RequestInit = {}): Promise<Response> {
+    return sendIn(env_, path, init)
+  }
+
+  return {
+    env: env_,
+    seen,
+    logged,
+    send,
+    sendIn,
+    /** Another isolate: the same secrets and storage, nothing remembered. */
+    sendFresh: (path: string, init: RequestInit = {}) => sendIn({ ...env_ }, path, init),
+    post: (path: string, body: unknown, headers: Record<string, string> = {}) =>
+      send(path, {
+        method: 'POST',
+        body: JSON.stringify(body),
+        headers: { 'Content-Type': 'application/json', ...headers },
+      }),
+    bearer: (token: string, path: string, init: RequestInit = {}) =>
+      send(path, {
+        ...init,
+        headers: { ...Object.fromEntries(new Headers(init.headers)), Authorization: `Bearer ${token}` },
+      }),
+    runCron: async () => {
+      const context = createExecutionContext()
+      await worker.scheduled({ scheduledTime: Date.now(), cron: '* * * * *', noRetry: () => undefined }, env_)
+      await waitOnExecutionContext(context)
+    },
+    /** The counts since the last reading. */
+    count: (): Counts => {
+      const now = { ...counts }
+      Object.assign(counts, { roundTrips: 0, gets: 0, puts: 0 })
+      return now
+    },
+    /** An API client that is signed in, without the costs of a password. */
+    signInForTokens: async () => {
+      const body: unknown = await (await openDirectly(env_, 'token')).json()
+      if (!isObject(body)) throw new Error('no tokens')
+      return { access: String(body['access_token']), refresh: String(body['refresh_token']) }
+    },
+    /** The `Cookie` header of a browser that is signed in. */
+    signInForCookies: async () => cookieHeader(await openDirectly(env_, 'cookie')),
+  }
+}
+
+/** What signing in does once the password was right. */
+async function openDirectly(env_: JsonObject, transport: Transport): Promise<Response> {
+  const loaded = await loadRuntime(env_)
+  if (loaded.outcome !== 'ready') throw new Error(loaded.problems.join(', '))
+  const context = createExecutionContext()
+  const waitUntil = (work: Promise<unknown>) => context.waitUntil(work)
+  const { runtime } = loaded
+  const exchange = { request: new Request(ISSUER), requestId: 'test', clientAddress: null, runtime, waitUntil }
+  const proof = { userId: user.id, checked: { sessionEpoch: await epochOf(user.id), passwordHash }, amr: ['pwd'] }
+  const session = await openFor(exchange, proof, transport, { before: [], after: [] })
+  if (session === null) throw new Error('no session')
+  const response = await issue(exchange, session, transport, 200)
+  await waitOnExecutionContext(context)
+  return response
+}
+
+async function epochOf(userId: string): Promise<number> {
+  const row = await env.DB.prepare('SELECT session_epoch AS epoch FROM users WHERE id = ?1')
+    .bind(userId)
+    .first<number>('epoch')
+  return row ?? 0
+}
+
+/** Tests of a file share D1 and KV: each world begins with neither rows nor markers. */
+async function emptyStorage(): Promise<void> {
+  const tables = ['sessions', 'sign_in_attempts', 'users']
+  const statements = [...statementsOf(env.TEST_SCHEMA), ...tables.map((table) => `DELETE FROM ${table}`)]
+  await env.DB.batch(statements.map((sql) => env.DB.prepare(sql)))
+  const { keys } = await env.MARKERS.list()
+  await Promise.all(keys.map(({ name }) => env.MARKERS.delete(name)))
+}
+
+/** The `Cookie` header that a browser would send after this answer. */
+export function cookieHeader(response: Response): string {
+  return response.headers
+    .getSetCookie()
+    .map((line) => line.split(';')[0] ?? '')
+    .join('; ')
+}
+
+export async function insertUser(row: typeof user): Promise<void> {
+  await env.DB.prepare(
+    `INSERT INTO users (id, email, password_hash, roles, scopes, claims, token_version, created_at, changed_at)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, unixepoch(), 0)`,
+  )
+    .bind(
+      row.id,
+      row.email,
+      passwordHash,
+      JSON.stringify(row.roles),
+      JSON.stringify(row.scopes),
+      JSON.stringify(row.claims),
+    )
+    .run()
+}
+
+function createEnv(options: WorldOptions, counts: { roundTrips: number; gets: number; puts: number }): JsonObject {
+  const bindings = {
+    DB: {
+      prepare: (sql: string) => env.DB.prepare(sql),
+      batch: (statements: D1PreparedStatement[]) => {
+        counts.roundTrips += 1
+        return env.DB.batch(statements)
+      },
+    },
+    MARKERS: {
+      get: (key: string, init: KVNamespaceGetOptions<'text'>) => {
+        counts.gets += 1
+        return env.MARKERS.get(key, init)
+      },
+      put: (key: string, value: string) => {
+        counts.puts += 1
+        return env.MARKERS.put(key, value)
+      },
+    },
+    SIGN_IN_LIMIT: { limit: async () => ({ success: true }) },
+  }
+  const routes = options.routes ?? [{ path: '/*', upstream: UPSTREAM }]
+  const vars = { ISSUER, PASSWORDS: { sign_in: true }, ROUTES: routes }
+  return { ...secrets, ...vars, ...bindings, ...options.vars, ...options.bindings }
+}
+
+/** The statements of a schema file, without its comments. */
+export function statementsOf(schema: string): readonly string[] {
+  return schema
+    .replaceAll(/--.*$/gm, '')
+    .split(';')
+    .map((sql) => sql.trim())
+    .filter((sql) => sql !== '')
+}
