@@ -35,6 +35,8 @@ const secrets = {
 }
 const passwordHash = await hashPassword(PASSWORD)
 
+type Init = RequestInit<IncomingRequestCfProperties>
+
 /** What the upstream was sent. */
 export interface Seen {
   readonly url: string
@@ -91,7 +93,7 @@ export async function createWorld(options: WorldOptions = {}) {
   })
 
   /** Each env object is an isolate of its own: what is remembered belongs to it. */
-  async function sendIn(isolate: JsonObject, path: string, init: RequestInit = {}): Promise<Response> {
+  async function sendIn(isolate: JsonObject, path: string, init: Init = {}): Promise<Response> {
     const url = path.startsWith('/') ? `${ISSUER}${path}` : path
     const request = new Request<unknown, IncomingRequestCfProperties>(url, { redirect: 'manual', ...init })
     const context = createExecutionContext()
@@ -100,7 +102,7 @@ export async function createWorld(options: WorldOptions = {}) {
     return response
   }
 
-  function send(path: string, init: RequestInit = {}): Promise<Response> {
+  function send(path: string, init: Init = {}): Promise<Response> {
     return sendIn(env_, path, init)
   }
 
@@ -111,14 +113,14 @@ export async function createWorld(options: WorldOptions = {}) {
     send,
     sendIn,
     /** Another isolate: the same secrets and storage, nothing remembered. */
-    sendFresh: (path: string, init: RequestInit = {}) => sendIn({ ...env_ }, path, init),
+    sendFresh: (path: string, init: Init = {}) => sendIn({ ...env_ }, path, init),
     post: (path: string, body: unknown, headers: Record<string, string> = {}) =>
       send(path, {
         method: 'POST',
         body: JSON.stringify(body),
         headers: { 'Content-Type': 'application/json', ...headers },
       }),
-    bearer: (token: string, path: string, init: RequestInit = {}) =>
+    bearer: (token: string, path: string, init: Init = {}) =>
       send(path, {
         ...init,
         headers: { ...Object.fromEntries(new Headers(init.headers)), Authorization: `Bearer ${token}` },
