@@ -1,0 +1,135 @@
+// What a token says, once its signature is known to be good: every claim of its right type, or no identity at all.
+import type { Issuer } from '../config/config.ts'
+import { Denial } from '../denial.ts'
+import type { JsonObject } from '../json.ts'
+import type { ParsedToken } from './grammar.ts'
+import type { Identity } from './identity.ts'
+import { findClaim } from './identity.ts'
+
+export interface Clock {
+  /** Unix seconds. */
+  readonly now: number
+  readonly clockSkew: number
+}
+
+/**
+ * The identity in an access token of the gateway's own (RFC 9068 §2.2, and DESIGN §4 for `sid`, `ver`).
+ * @throws Denial `invalid_token`
+ */
+export function readOwnClaims({ typ, payload, issuer }: ParsedToken, audience: string, clock: Clock): Identity {
+  if (typ !== 'at+jwt') throw refused('typ')
+  checkAudience(payload['aud'], [audience])
+  const expiresAt = checkTimes(payload, clock)
+  requireTexts(payload, 'amr')
+  for (const name of ['jti', 'client_id']) requireText(payload, name)
+  return {
+    issuer,
+    subject: requireSubject(payload, /^[!-~]+$/),
+    session: requireText(payload, 'sid'),
+    scopes: words(requireString(payload, 'scope')),
+    roles: requireTexts(payload, 'roles'),
+    claims: Object.freeze(payload),
+    authTime: requirePast(payload, 'auth_time', clock),
+    expiresAt,
+    version: requireInteger(payload, 'ver'),
+  }
+}
+
+/**
+ * The identity in a token of another issuer, by what its configuration entry asks.
+ * @throws Denial `invalid_token`
+ */
+export function readIssuerClaims({ typ, payload }: ParsedToken, issuer: Issuer, clock: Clock): Identity {
+  if (issuer.acceptUntil !== null && clock.now >= issuer.acceptUntil) throw refused('accept_until')
+  if (!issuer.types.includes(typ ?? '')) throw refused('typ')
+  checkAudience(payload[issuer.audienceClaim], issuer.audience)
+  const expiresAt = checkTimes(payload, clock)
+  if (expiresAt - requireInteger(payload, 'iat') > issuer.maxLifetime) throw refused('lifetime')
+  return {
+    issuer: issuer.issuer,
+    subject: requireSubject(payload, /^\P{Cc}+$/u),
+    session: null,
+    scopes: wordsOrTexts(findClaim(payload, issuer.scopeClaim), 'scope'),
+    roles: issuer.rolesClaim === null ? [] : wordsOrTexts(findClaim(payload, issuer.rolesClaim), 'roles'),
+    claims: Object.freeze(payload),
+    authTime: payload['auth_time'] === undefined ? null : requirePast(payload, 'auth_time', clock),
+    expiresAt,
+    version: null,
+  }
+}
+
+/** RFC 7519 §4.1.3: one text or an array of texts, one of which is ours. */
+function checkAudience(value: unknown, ours: readonly string[]): void {
+  const named = typeof value === 'string' ? [value] : value
+  if (!isTexts(named) || !named.some((name) => ours.includes(name))) throw refused('aud')
+}
+
+/** `exp`, with `iat` and `nbf` looked at as well (RFC 7519 §4.1.4 to §4.1.6; RFC 8725bis wants integers). */
+function checkTimes(payload: JsonObject, clock: Clock): number {
+  const expiresAt = requireInteger(payload, 'exp')
+  if (expiresAt <= clock.now - clock.clockSkew) throw refused('expired')
+  requirePast(payload, 'iat', clock)
+  if (payload['nbf'] !== undefined) requirePast(payload, 'nbf', clock)
+  return expiresAt
+}
+
+function requirePast(payload: JsonObject, name: string, { now, clockSkew }: Clock): number {
+  const time = requireInteger(payload, name)
+  if (time > now + clockSkew) throw refused(name)
+  return time
+}
+
+function requireInteger(payload: JsonObject, name: string): number {
+  const value = payload[name]
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw refused(name)
+  return value
+}
+
+function requireSubject(payload: JsonObject, grammar: RegExp): string {
+  const subject = requireText(payload, 'sub')
+  if (subject.length > 255 || !grammar.test(subject)) throw refused('sub')
+  return subject
+}
+
+function requireText(payload: JsonObject, name: string): string {
+  const text = requireString(payload, name)
+  if (text === '') throw refused(name)
+  return text
+}
+
+function requireString(payload: JsonObject, name: string): string {
+  const value = payload[name]
+  if (!isText(value)) throw refused(name)
+  return value
+}
+
+function requireTexts(payload: JsonObject, name: string): readonly string[] {
+  const value = payload[name]
+  if (!isTexts(value)) throw refused(name)
+  return value
+}
+
+/** Absent is none; another type than a text or an array of texts is refused, so that nothing is half understood. */
+function wordsOrTexts(value: unknown, name: string): readonly string[] {
+  if (value === undefined) return []
+  if (isText(value)) return words(value)
+  if (isTexts(value)) return value
+  throw refused(name)
+}
+
+function words(text: string): readonly string[] {
+  return text.split(' ').filter((word) => word !== '')
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every(isText)
+}
+
+/** A lone surrogate has no UTF-8 form, so no header could ever carry it. */
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value.isWellFormed()
+}
+
+function refused(check: string): Denial {
+  return new Denial('invalid_token', { reason: `claim:${check}` })
+}
