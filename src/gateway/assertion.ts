@@ -61,7 +61,7 @@ function identityClaims(identity: Identity): Readonly<Record<string, unknown>> {
     ...(identity.scopes.length === 0 ? {} : { scope: identity.scopes.join(' ') }),
     ...(identity.roles.length === 0 ? {} : { roles: identity.roles }),
     ...(identity.authTime === null ? {} : { auth_time: identity.authTime }),
-    ...(Array.isArray(amr) ? { amr } : {}),
+    ...(isTexts(amr) ? { amr } : {}),
     ...(typeof clientId === 'string' ? { client_id: clientId } : {}),
   }
 }
@@ -69,4 +69,8 @@ function identityClaims(identity: Identity): Readonly<Record<string, unknown>> {
 /** Does NOT pass on what belongs to the token that came in, such as its `jti`, its `nonce` or its key (`cnf`). */
 function customClaims({ claims }: Identity): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.entries(claims).filter(([name]) => !RESERVED_CLAIMS.has(name)))
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((member) => typeof member === 'string')
 }

@@ -3,10 +3,14 @@ import { describe, expect, it } from 'vitest'
 import type { Route } from '../../src/config/config.ts'
 import { identityHeaders } from '../../src/gateway/identity-headers.ts'
 import type { Identity } from '../../src/tokens/identity.ts'
-import { makeIdentity, makeRoute } from '../support/parsed.ts'
+import { identityOf } from '../support/identity.ts'
+import { routeOf } from '../support/route.ts'
 
-function headersOf(identity: Partial<Identity>, route: Partial<Route> = {}): Readonly<Record<string, string>> {
-  return Object.fromEntries(identityHeaders(makeIdentity(identity), makeRoute(route)))
+function headersOf(
+  identity: Partial<Identity>,
+  route: Partial<Pick<Route, 'identity' | 'headers'>> = {},
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(identityHeaders(identityOf(identity), routeOf('/*', route)))
 }
 
 describe('the Gatehouse headers', () => {

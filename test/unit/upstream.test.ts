@@ -4,7 +4,8 @@ import { cookieNames } from '../../src/auth/cookies.ts'
 import { Denial } from '../../src/denial.ts'
 import type { Forwarding } from '../../src/gateway/upstream.ts'
 import { forward } from '../../src/gateway/upstream.ts'
-import { makeIdentity, makeRoute } from '../support/parsed.ts'
+import { identityOf } from '../support/identity.ts'
+import { routeOf } from '../support/route.ts'
 
 interface Call {
   readonly url: string
@@ -25,13 +26,13 @@ function fakeUpstream(answer: () => Response | Promise<Response> = () => new Res
   return { calls, findFetcher: (name) => (name === 'ORDERS' ? { fetch } : null) }
 }
 
-const BOUND = { origin: 'https://upstream.test', path: '/', binding: 'ORDERS' } as const
+const BOUND = { origin: 'https://origin.example.com', path: '/', binding: 'ORDERS' } as const
 
 function forwarding(changes: Partial<Forwarding>): Forwarding {
   return {
     request: new Request('https://gateway.test/orders'),
-    url: 'https://upstream.test/orders',
-    route: makeRoute({ upstream: BOUND }),
+    url: 'https://origin.example.com/orders',
+    route: routeOf('/*', { upstream: BOUND }),
     identity: null,
     assertion: null,
     requestId: 'req_1',
@@ -69,9 +70,9 @@ afterEach(() => {
 
 describe('what an upstream is told', () => {
   it('is whose request it is, where it came from and its id', async () => {
-    const { headers, url } = await sent({ identity: makeIdentity({ roles: ['staff'] }), assertion: 'a.b.c' })
+    const { headers, url } = await sent({ identity: identityOf({ roles: ['staff'] }), assertion: 'a.b.c' })
 
-    expect(url).toBe('https://upstream.test/orders')
+    expect(url).toBe('https://origin.example.com/orders')
     expect(Object.fromEntries(headers)).toEqual({
       'gatehouse-assertion': 'a.b.c',
       'gatehouse-issuer': 'https://gateway.test',
@@ -103,9 +104,9 @@ describe('what an upstream is told', () => {
     const request = new Request('http://gateway.test/', {
       headers: { Connection: 'gatehouse-subject, x-forwarded-for, x-user' },
     })
-    const route = makeRoute({ upstream: BOUND, headers: [{ name: 'X-User', claim: 'sub' }] })
+    const route = routeOf('/*', { upstream: BOUND, headers: [{ name: 'X-User', claim: 'sub' }] })
 
-    const { headers } = await sent({ request, route, identity: makeIdentity({ claims: { sub: 'usr_1' } }) })
+    const { headers } = await sent({ request, route, identity: identityOf({ claims: { sub: 'usr_1' } }) })
 
     expect(headers.get('Gatehouse-Subject')).toBe('usr_1')
     expect(headers.get('X-Forwarded-For')).toBe('192.0.2.1')
@@ -114,12 +115,12 @@ describe('what an upstream is told', () => {
 
   it('does not come from the client where a claim is absent (Kong 3.14)', async () => {
     const request = new Request('http://gateway.test/', { headers: { 'X-User': 'root' } })
-    const route = makeRoute({ upstream: BOUND, headers: [{ name: 'X-User', claim: 'nick' }] })
+    const route = routeOf('/*', { upstream: BOUND, headers: [{ name: 'X-User', claim: 'nick' }] })
 
     const { headers } = await sent({
       request,
       route,
-      identity: makeIdentity(),
+      identity: identityOf(),
       identityHeaderNames: new Set(['x-user']),
     })
 
@@ -128,8 +129,8 @@ describe('what an upstream is told', () => {
 
   it('is all of it or the request is not sent', async () => {
     const { calls, findFetcher } = fakeUpstream()
-    const route = makeRoute({ upstream: BOUND, headers: [{ name: 'no header name', claim: 'sub' }] })
-    const identity = makeIdentity({ claims: { sub: 'usr_1' } })
+    const route = routeOf('/*', { upstream: BOUND, headers: [{ name: 'no header name', claim: 'sub' }] })
+    const identity = identityOf({ claims: { sub: 'usr_1' } })
 
     await expect(forward(forwarding({ findFetcher, route, identity }))).rejects.toThrow(TypeError)
 
@@ -166,14 +167,14 @@ describe('a request on its way', () => {
   it('goes through the global fetch where the route names no binding', async () => {
     const fetch = vi.spyOn(globalThis, 'fetch').mockResolvedValue(new Response('global'))
 
-    const answer = await forward(forwarding({ route: makeRoute() }))
+    const answer = await forward(forwarding({ route: routeOf('/*') }))
 
     expect(await answer.text()).toBe('global')
     expect(fetch).toHaveBeenCalledOnce()
   })
 
   it('goes nowhere when the binding is not there', async () => {
-    const route = makeRoute({ upstream: { ...BOUND, binding: 'OTHER' } })
+    const route = routeOf('/*', { upstream: { ...BOUND, binding: 'OTHER' } })
 
     expect(await refused({ route })).toBe('misconfigured')
   })
@@ -293,7 +294,7 @@ describe('an upstream that fails', () => {
 
   it('is given up on when its headers do not come in time', async () => {
     vi.useFakeTimers()
-    const route = makeRoute({ upstream: BOUND, timeout: 7 })
+    const route = routeOf('/*', { upstream: BOUND, timeout: 7 })
 
     const outcome = refused({ route, findFetcher: findHanging })
     const early = await Promise.race([outcome, vi.advanceTimersByTimeAsync(6999).then(() => 'waiting')])
@@ -306,7 +307,7 @@ describe('an upstream that fails', () => {
   it('is not given up on once its headers are there', async () => {
     vi.useFakeTimers()
     const { calls, findFetcher } = fakeUpstream()
-    await forward(forwarding({ route: makeRoute({ upstream: BOUND, timeout: 7 }), findFetcher }))
+    await forward(forwarding({ route: routeOf('/*', { upstream: BOUND, timeout: 7 }), findFetcher }))
 
     await vi.advanceTimersByTimeAsync(60_000)
 
