@@ -1,0 +1,172 @@
+// The examples as newcomers run them: each in a process of its own, before a key set that this test serves.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { createServer as createSocketServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+
+import { SignJWT, exportJWK, generateKeyPair } from 'jose'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+const ISSUER_KEYS = await generateKeyPair('ES256')
+const FOREIGN_KEYS = await generateKeyPair('ES256')
+
+const published = { keys: [{ ...(await exportJWK(ISSUER_KEYS.publicKey)), kid: 'one', alg: 'ES256' }] }
+
+const jwks = createServer((_, response) => {
+  response.setHeader('Content-Type', 'application/json')
+  response.end(JSON.stringify(published))
+})
+jwks.listen(0, '127.0.0.1')
+await once(jwks, 'listening')
+afterAll(() => jwks.close())
+
+const gateway = `http://localhost:${portOf(jwks.address())}`
+
+interface Example {
+  readonly origin: string
+  readonly stop: () => void
+}
+
+interface Forgery {
+  readonly key?: CryptoKey
+  readonly kid?: string
+  readonly typ?: string
+  readonly issuer?: string
+  readonly audience?: string
+  readonly expires?: string | null
+  readonly subject?: string | null
+}
+
+/** Runs `examples/<name>` on a free port, as the upstream of `gateway`. */
+async function run(name: string): Promise<Example> {
+  const port = await freePort()
+  const origin = `http://localhost:${port}`
+  const file = join(import.meta.dirname, '..', '..', 'examples', name)
+  const env = { ...process.env, PORT: String(port), ORIGIN: origin, GATEWAY: gateway }
+  const child = spawn(process.execPath, [file], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  await once(child.stdout, 'data')
+  return { origin, stop: () => void child.kill() }
+}
+
+async function freePort(): Promise<number> {
+  const server = createSocketServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const port = portOf(server.address())
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+function portOf(address: AddressInfo | string | null): number {
+  if (address === null || typeof address === 'string') throw new Error('not a port')
+  return address.port
+}
+
+/** An assertion for `origin` that is good but for what `forgery` says. */
+function assertion(origin: string, forgery: Forgery = {}): Promise<string> {
+  const { key = ISSUER_KEYS.privateKey, kid = 'one', typ = 'gatehouse+jwt', issuer = gateway } = forgery
+  const { audience = `upstream:${origin}`, expires = '60s', subject = 'usr_demo' } = forgery
+  const jwt = new SignJWT({ roles: ['member'], ...(subject === null ? {} : { sub: subject }) })
+    .setProtectedHeader({ alg: 'ES256', kid, typ })
+    .setIssuer(issuer)
+    .setAudience(audience)
+    .setIssuedAt()
+  return (expires === null ? jwt : jwt.setExpirationTime(expires)).sign(key)
+}
+
+const FORGERIES: readonly [string, Forgery][] = [
+  ['signed by another key', { key: FOREIGN_KEYS.privateKey }],
+  ['of an unknown key', { kid: 'two' }],
+  ['that has expired', { expires: '-1s' }],
+  ['that never expires', { expires: null }],
+  ['for another upstream', { audience: 'upstream:http://localhost:1' }],
+  ["with the gateway's own audience", { audience: gateway }],
+  ['of another issuer', { issuer: 'http://localhost:1' }],
+  ['that is an access token', { typ: 'at+jwt' }],
+  ['that says no typ of ours', { typ: 'JWT' }],
+  ['of nobody', { subject: null }],
+]
+
+describe('the Express upstream', () => {
+  let example: Example
+  beforeAll(async () => {
+    example = await run('express-upstream.mjs')
+  })
+  afterAll(() => example.stop())
+
+  function hello(headers: Record<string, string>): Promise<Response> {
+    return fetch(`${example.origin}/hello`, { headers })
+  }
+
+  it('answers whom the gateway has signed for', async () => {
+    const response = await hello({ 'Gatehouse-Assertion': await assertion(example.origin) })
+    expect(response.status).toBe(200)
+    expect(await response.json()).toEqual({ hello: 'usr_demo', roles: ['member'] })
+  })
+
+  it.each(FORGERIES)('refuses an assertion %s', async (_, forgery) => {
+    const response = await hello({ 'Gatehouse-Assertion': await assertion(example.origin, forgery) })
+    expect(response.status).toBe(401)
+  })
+
+  it('refuses an assertion whose signature was cut off and whose alg is none', async () => {
+    const [, payload] = (await assertion(example.origin)).split('.')
+    const header = Buffer.from('{"alg":"none","typ":"gatehouse+jwt"}').toString('base64url')
+    const response = await hello({ 'Gatehouse-Assertion': `${header}.${payload}.` })
+    expect(response.status).toBe(401)
+  })
+
+  it('believes no plain header', async () => {
+    const response = await hello({ 'Gatehouse-Subject': 'usr_demo' })
+    expect(response.status).toBe(401)
+  })
+})
+
+describe('the demo API', () => {
+  let example: Example
+  beforeAll(async () => {
+    example = await run('demo-api.mjs')
+  })
+  afterAll(() => example.stop())
+
+  it.each([
+    ['/public/hello', 200, { hello: 'world' }],
+    ['/orders', 200, { for: 'usr_demo' }],
+    ['/orders/1001?x=1', 200, { item: 'Lantern' }],
+    ['/orders/9', 404, { error: 'nothing here' }],
+    ['/prices', 200, { prices: expect.any(Array) }],
+    ['/admin/report', 200, { revenue: 5550 }],
+    ['/elsewhere', 404, { error: 'nothing here' }],
+    ['//', 404, { error: 'nothing here' }],
+  ])('answers %s with %i', async (path, status, body) => {
+    const response = await fetch(example.origin + path, { headers: { 'Gatehouse-Subject': 'usr_demo' } })
+    expect(response.status).toBe(status)
+    expect(await response.json()).toMatchObject(body)
+  })
+
+  it('shows who the gateway says is asking, and that the gateway has signed it', async () => {
+    const headers = { 'Gatehouse-Subject': 'usr_demo', 'Gatehouse-Assertion': await assertion(example.origin) }
+    const response = await fetch(`${example.origin}/me`, { headers })
+    expect(await response.json()).toMatchObject({
+      headers: { 'gatehouse-subject': 'usr_demo' },
+      assertion: { verified: true, claims: { sub: 'usr_demo' } },
+    })
+  })
+
+  it.each(FORGERIES)('says so of an assertion %s', async (_, forgery) => {
+    const headers = { 'Gatehouse-Assertion': await assertion(example.origin, forgery) }
+    const response = await fetch(`${example.origin}/me`, { headers })
+    expect(await response.json()).toMatchObject({ assertion: { verified: false } })
+  })
+
+  it('sends events as they happen', async () => {
+    const abort = new AbortController()
+    const response = await fetch(`${example.origin}/orders/events`, { signal: abort.signal })
+    const first = await response.body?.getReader().read()
+    abort.abort()
+    expect(response.headers.get('Content-Type')).toBe('text/event-stream')
+    expect(Buffer.from(first?.value ?? []).toString()).toContain('event: order\ndata: {"id":"1001"')
+  })
+})
