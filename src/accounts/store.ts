@@ -1,7 +1,8 @@
 // The SQL of accounts and of guesses at them: a function a statement, races decided in SQL on D1's clock.
 import type { Database } from '../database.ts'
-import { isObject, parseJsonObject } from '../json.ts'
+import { isObject } from '../json.ts'
 import type { JsonObject } from '../json.ts'
+import { readInteger, readNullable, readObject, readText, readTexts } from '../rows.ts'
 
 /** What signing in needs to know of a user. */
 export interface UserRow {
@@ -132,38 +133,20 @@ export function replacePasswordHash(db: Database, id: string, from: string, to: 
 /** A row of `selectUserByEmail`; `null` where there is none. */
 export function parseUser(row: unknown): UserRow | null {
   if (!isObject(row)) return null
-  const claims = parseJsonObject(text(row['claims']))
-  if (claims === null) throw new TypeError('claims of a user are not a JSON object')
   return {
-    id: text(row['id']),
-    passwordHash: row['password_hash'] === null ? null : text(row['password_hash']),
-    sessionEpoch: integer(row['session_epoch']),
-    disabledAt: row['disabled_at'] === null ? null : integer(row['disabled_at']),
-    tokenVersion: integer(row['token_version']),
-    publishedVersion: row['published_version'] === null ? null : integer(row['published_version']),
-    roles: texts(row['roles']),
-    scopes: texts(row['scopes']),
-    claims,
+    id: readText(row['id']),
+    passwordHash: readNullable(row['password_hash'], readText),
+    sessionEpoch: readInteger(row['session_epoch']),
+    disabledAt: readNullable(row['disabled_at'], readInteger),
+    tokenVersion: readInteger(row['token_version']),
+    publishedVersion: readNullable(row['published_version'], readInteger),
+    roles: readTexts(row['roles']),
+    scopes: readTexts(row['scopes']),
+    claims: readObject(row['claims']),
   }
 }
 
 /** The number of a `selectWait` row. */
 export function parseWait(row: unknown): number {
-  return isObject(row) && row['wait'] !== null ? integer(row['wait']) : 0
-}
-
-function text(value: unknown): string {
-  if (typeof value !== 'string') throw new TypeError('a column is not text')
-  return value
-}
-
-function integer(value: unknown): number {
-  if (!Number.isSafeInteger(value)) throw new TypeError('a column is not an integer')
-  return Number(value)
-}
-
-function texts(value: unknown): readonly string[] {
-  const list: unknown = JSON.parse(text(value))
-  if (!Array.isArray(list)) throw new TypeError('a column is not a list')
-  return list.map(text)
+  return isObject(row) && row['wait'] !== null ? readInteger(row['wait']) : 0
 }

@@ -1,7 +1,8 @@
 import type { Database } from '../database.ts'
 // The SQL of users' versions and of sessions: a function a statement, races decided in SQL on D1's clock.
-import { isObject, parseJsonObject } from '../json.ts'
+import { isObject } from '../json.ts'
 import type { JsonObject } from '../json.ts'
+import { readInteger, readNullable, readObject, readText, readTexts } from '../rows.ts'
 
 /** A session joined with its user, as D1 holds them at this moment. */
 export interface SessionState {
@@ -171,47 +172,29 @@ export function selectUnpublished(db: Database, recentSeconds: number, limit: nu
 /** A row of `selectSession`. */
 export function parseSession(row: unknown): SessionState | null {
   if (!isObject(row)) return null
-  const claims = parseJsonObject(text(row['claims']))
-  if (claims === null) throw new TypeError('claims of a user are not a JSON object')
   return {
-    sessionId: text(row['id']),
-    userId: text(row['user_id']),
-    clientId: text(row['client_id']),
+    sessionId: readText(row['id']),
+    userId: readText(row['user_id']),
+    clientId: readText(row['client_id']),
     alive: row['alive'] === 1,
-    generation: integer(row['generation']),
-    authTime: integer(row['auth_time']),
-    amr: texts(row['amr']),
-    endsAt: integer(row['ends_at']),
-    tokenVersion: integer(row['token_version']),
-    publishedVersion: row['published_version'] === null ? null : integer(row['published_version']),
-    roles: texts(row['roles']),
-    scopes: texts(row['scopes']),
-    claims,
+    generation: readInteger(row['generation']),
+    authTime: readInteger(row['auth_time']),
+    amr: readTexts(row['amr']),
+    endsAt: readInteger(row['ends_at']),
+    tokenVersion: readInteger(row['token_version']),
+    publishedVersion: readNullable(row['published_version'], readInteger),
+    roles: readTexts(row['roles']),
+    scopes: readTexts(row['scopes']),
+    claims: readObject(row['claims']),
   }
 }
 
 /** A row with `id` and `token_version`. */
 export function parseRaised(row: unknown): RaisedVersion | null {
-  return isObject(row) ? { userId: text(row['id']), tokenVersion: integer(row['token_version']) } : null
+  return isObject(row) ? { userId: readText(row['id']), tokenVersion: readInteger(row['token_version']) } : null
 }
 
 /** The number of a `countAlive` row. */
 export function parseCount(row: unknown): number {
-  return isObject(row) ? integer(row['alive']) : 0
-}
-
-function text(value: unknown): string {
-  if (typeof value !== 'string') throw new TypeError('a column is not text')
-  return value
-}
-
-function integer(value: unknown): number {
-  if (!Number.isSafeInteger(value)) throw new TypeError('a column is not an integer')
-  return Number(value)
-}
-
-function texts(value: unknown): readonly string[] {
-  const list: unknown = JSON.parse(text(value))
-  if (!Array.isArray(list)) throw new TypeError('a column is not a list')
-  return list.map(text)
+  return isObject(row) ? readInteger(row['alive']) : 0
 }
