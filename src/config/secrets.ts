@@ -19,7 +19,7 @@ export type ParsedSecrets =
   | { readonly outcome: 'refused'; readonly problems: readonly string[] }
 
 /** The secrets that a configuration needs. Does NOT import keys; `tokens/keys` does. */
-export function parseSecrets(env: Readonly<Record<string, unknown>>, config: Config): ParsedSecrets {
+export function parseSecrets(env: Readonly<Record<string, unknown>>, config: Pick<Config, 'issuers'>): ParsedSecrets {
   const problems: string[] = []
   const report = (key: string, problem: string): void => void problems.push(`${key} ${problem}`)
   const root: Table = { key: '', members: env, report }
@@ -32,11 +32,11 @@ export function parseSecrets(env: Readonly<Record<string, unknown>>, config: Con
 }
 
 /** Every secret that a configuration cannot do without. */
-export function secretNames(config: Config): readonly string[] {
+export function secretNames(config: Pick<Config, 'issuers'>): readonly string[] {
   return ['SIGNING_KEYS', 'SESSION_KEYS', ...issuerSecretNames(config)]
 }
 
-function issuerSecretNames(config: Config): readonly string[] {
+function issuerSecretNames(config: Pick<Config, 'issuers'>): readonly string[] {
   return [...new Set(config.issuers.flatMap((issuer) => issuer.secret ?? []))]
 }
 

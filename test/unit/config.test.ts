@@ -371,7 +371,7 @@ describe('any JSON at all', () => {
       fc.property(fc.array(table), fc.array(table), (routes, issuers) => {
         expect(['parsed', 'refused']).toContain(parseConfig(configEnv({ ROUTES: routes, ISSUERS: issuers })).outcome)
       }),
-      { numRuns: 700 },
+      { numRuns: 300 },
     )
   })
 })
