@@ -1,6 +1,6 @@
 // Accounts in D1: guesses that are counted, users that are found, and the names they go by.
 import { env } from 'cloudflare:workers'
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 
 import type { Taken } from '../../src/accounts/attempts.ts'
 import { forgetAttempts, takeTicket } from '../../src/accounts/attempts.ts'
@@ -8,6 +8,9 @@ import { newUserId, parseEmail } from '../../src/accounts/email.ts'
 import { insertUser, parseUser, removeOldAttempts, replacePasswordHash } from '../../src/accounts/store.ts'
 import { sha256 } from '../../src/crypto.ts'
 import { createDatabase, runBatch } from '../../src/database.ts'
+
+// An attack is hundreds of batches, and slower still on a busy machine.
+vi.setConfig({ testTimeout: 60_000 })
 
 const db = createDatabase(env.DB)
 

@@ -1,11 +1,14 @@
 // Passwords: how they are hashed, verified, and which may be chosen.
 import { scryptSync } from 'node:crypto'
 
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 
 import { COMMON_PASSWORDS } from '../../src/accounts/common-passwords.ts'
 import { passwordProblem } from '../../src/accounts/password-policy.ts'
 import { COST, hashPassword, MAX_WORK, verifyPassword } from '../../src/accounts/passwords.ts'
+
+// Hashing is meant to be slow, and slower still on a busy machine.
+vi.setConfig({ testTimeout: 60_000 })
 
 const PASSWORD = 'correct horse battery'
 const STORED = hashOf(PASSWORD, 14, 8, 5)
