@@ -1,4 +1,5 @@
 // Table of contents: the gateway's own URLs in the order tried, then everything else on its way through.
+
 import { Hono } from 'hono'
 
 import { createHealthCheck } from './auth/health.ts'

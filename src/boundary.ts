@@ -1,4 +1,5 @@
 // The error boundary: a refusal becomes its answer, anything else that was thrown becomes a logged 503.
+
 import { Denial, denialResponse } from './denial.ts'
 import type { Log, LogEvent } from './log.ts'
 import { describeFault } from './log.ts'

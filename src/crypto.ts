@@ -1,4 +1,5 @@
 // Randomness, digests and base64url, in the few forms the gateway needs.
+
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 
 /** `bytes` random bytes as base64url. */

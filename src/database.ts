@@ -1,4 +1,5 @@
 // D1 as the stores see it: statements are prepared freely and run in one bounded round trip.
+
 import { D1_LIMIT_MS, withinTime } from './time-limit.ts'
 
 /** Everything runs through `batch`: one transaction, one round trip. */
@@ -17,6 +18,11 @@ export async function runBatch(
   db: Database,
   statements: readonly D1PreparedStatement[],
 ): Promise<readonly (readonly unknown[])[]> {
-  const results = await db.batch<unknown>([...statements])
+  const results = await db.batch([...statements])
   return results.map((result) => result.results)
+}
+
+/** @throws Error unless D1 answers. */
+export async function probeDatabase(db: Database): Promise<void> {
+  await runBatch(db, [db.prepare('SELECT 1')])
 }

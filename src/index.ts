@@ -1,4 +1,5 @@
 // The Worker's entry: requests, and the cron that repairs publications.
+
 import type { App } from './app.ts'
 import { createApp } from './app.ts'
 import { tidy } from './auth/cron.ts'

@@ -1,4 +1,5 @@
 // The rate-limit binding: permissive, per location, and never the only defence.
+
 import { Denial } from './denial.ts'
 import { RATE_LIMIT_MS, withinTime } from './time-limit.ts'
 

@@ -1,4 +1,5 @@
 // Columns of D1's rows, `unknown` until they have been looked at.
+
 import { parseJsonObject } from './json.ts'
 import type { JsonObject } from './json.ts'
 

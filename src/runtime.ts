@@ -1,4 +1,5 @@
 // From the Worker's env to everything that a request needs; the only reader of bindings and of the clock.
+
 import type { Config } from './config/config.ts'
 import { parseConfig } from './config/parse.ts'
 import { parseSecrets } from './config/secrets.ts'

@@ -1,4 +1,5 @@
 // Guesses at an account are counted before the password is checked, so D1 decides between parallel ones.
+
 import { sha256 } from '../crypto.ts'
 import type { Database } from '../database.ts'
 import { runBatch } from '../database.ts'

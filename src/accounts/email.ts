@@ -1,4 +1,5 @@
 // E-mail addresses as the name of an account, and the ids of users that the gateway creates itself.
+
 import { randomText } from '../crypto.ts'
 
 /** RFC 5321 §4.5.3.1.3: a path of 256 octets, less its angle brackets. */

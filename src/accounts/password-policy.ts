@@ -1,4 +1,5 @@
 // Which passwords may be chosen: long enough, and none of those that everybody tries first.
+
 import { COMMON_PASSWORDS } from './common-passwords.ts'
 
 /** In code points. ASVS 6.2.1 asks for 8 or more, ASVS 6.2.9 that 64 be allowed. */

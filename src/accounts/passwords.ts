@@ -1,4 +1,5 @@
 // Passwords as they are stored: scrypt at OWASP's strength inside what Workers allow, in a string that describes itself.
+
 import { randomBytes, scrypt } from 'node:crypto'
 
 import { equalInConstantTime } from '../crypto.ts'

@@ -1,4 +1,5 @@
 // The SQL of accounts and of guesses at them: a function a statement, races decided in SQL on D1's clock.
+
 import type { Database } from '../database.ts'
 import { isObject } from '../json.ts'
 import type { JsonObject } from '../json.ts'

@@ -1,4 +1,5 @@
 // The body of a request to the gateway itself: a flat list of texts, as JSON or as a form.
+
 import { Denial } from '../denial.ts'
 import { decodeUtf8, parseJsonObject } from '../json.ts'
 

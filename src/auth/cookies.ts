@@ -1,4 +1,5 @@
 // The gateway's two cookies: their names, their Set-Cookie lines, and where they hide in a Cookie header (RFC 6265bis).
+
 import { Denial } from '../denial.ts'
 
 export interface CookieNames {

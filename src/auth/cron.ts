@@ -1,4 +1,5 @@
 // Every minute: publications that were lost are made again, and counted guesses that are over are forgotten.
+
 import { removeOldAttempts } from '../accounts/store.ts'
 import { runBatch } from '../database.ts'
 import type { Runtime } from '../runtime.ts'

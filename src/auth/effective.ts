@@ -1,4 +1,5 @@
 // When a revocation is felt, said in every answer that revokes (DESIGN §7).
+
 import type { Config } from '../config/config.ts'
 
 export interface EffectiveBy {

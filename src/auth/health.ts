@@ -1,5 +1,6 @@
 // Health: D1 and KV are asked, at most every five seconds, whoever asks us and however often.
-import { runBatch } from '../database.ts'
+
+import { probeDatabase } from '../database.ts'
 import { describeFault } from '../log.ts'
 import type { Runtime } from '../runtime.ts'
 
@@ -23,7 +24,7 @@ export function createHealthCheck(): HealthCheck {
 
 async function isHealthy({ db, markers, log }: Runtime): Promise<boolean> {
   try {
-    await Promise.all([runBatch(db, [db.prepare('SELECT 1')]), markers.probe()])
+    await Promise.all([probeDatabase(db), markers.probe()])
     return true
   } catch (error) {
     log({ event: 'fault', reason: 'health', ...describeFault(error) })

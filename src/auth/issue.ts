@@ -1,4 +1,5 @@
 // A living session becomes credentials, in the transport that was asked for (DESIGN §6).
+
 import type { Config } from '../config/config.ts'
 import type { Exchange, Runtime } from '../runtime.ts'
 import { formatSessionToken } from '../sessions/session-token.ts'

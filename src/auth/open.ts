@@ -1,4 +1,5 @@
 // Opening a session for somebody who has just proved who he is, whatever the way in was.
+
 import { addressBlock } from '../rate-limit.ts'
 import type { Exchange } from '../runtime.ts'
 import type { OtherStatements } from '../sessions/lifecycle.ts'

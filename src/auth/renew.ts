@@ -1,5 +1,6 @@
-import { Denial } from '../denial.ts'
 // In-line renewal: a good session cookie mints the access token that the request lacks (DESIGN §6).
+
+import { Denial } from '../denial.ts'
 import type { Exchange } from '../runtime.ts'
 import { findSession } from '../sessions/lifecycle.ts'
 import type { SessionToken } from '../sessions/session-token.ts'

@@ -1,4 +1,5 @@
 // Which POSTs to the gateway's own URLs may set or use cookies (DESIGN §5.4).
+
 import { Denial } from '../denial.ts'
 import type { Transport } from './issue.ts'
 

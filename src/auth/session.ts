@@ -1,4 +1,5 @@
 // Who am I: the caller's session as D1 holds it now.
+
 import { Denial } from '../denial.ts'
 import type { Exchange } from '../runtime.ts'
 import { findSession } from '../sessions/lifecycle.ts'

@@ -1,4 +1,5 @@
 // Signing in with e-mail and password: one answer and equal work for an unknown user and a wrong password.
+
 import { forgetAttempts, takeTicket } from '../accounts/attempts.ts'
 import { parseEmail } from '../accounts/email.ts'
 import { hashPassword, verifyPassword } from '../accounts/passwords.ts'

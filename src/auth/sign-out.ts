@@ -1,4 +1,5 @@
 // Signing out, here or everywhere: what ends is committed before the answer says so.
+
 import { Denial } from '../denial.ts'
 import type { Exchange } from '../runtime.ts'
 import type { Ended } from '../sessions/lifecycle.ts'

@@ -1,4 +1,5 @@
 // Signing up with e-mail and password, where the operator has opened it.
+
 import { newUserId } from '../accounts/email.ts'
 import { passwordProblem } from '../accounts/password-policy.ts'
 import { hashPassword } from '../accounts/passwords.ts'

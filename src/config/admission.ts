@@ -1,4 +1,5 @@
 // Which credentials a route looks at, whose, and how it asks whether they were revoked.
+
 import type { Issuer, Route } from './config.ts'
 import { readChoice, readChoices, readFlag, readSomeTexts, refuse, suggestion, type Table } from './read.ts'
 

@@ -1,4 +1,5 @@
 // The Worker's live bindings, told from variables, and what is asked of them.
+
 import type { JsonObject } from '../json.ts'
 import { readText, refuse, type Table } from './read.ts'
 

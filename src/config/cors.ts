@@ -1,4 +1,5 @@
 // A route's `cors`: which web origins may read its answers.
+
 import type { Cors } from './config.ts'
 import { isToken } from './identity-headers.ts'
 import { readOrigins } from './origin.ts'

@@ -1,4 +1,5 @@
 // A route's `headers`: claims that go to the upstream under names of the operator's choice.
+
 import type { Route } from './config.ts'
 import { readTable, readText, refuse, type Table } from './read.ts'
 

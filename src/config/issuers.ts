@@ -1,4 +1,5 @@
 // ISSUERS: who else mints tokens that routes may accept.
+
 import type { Algorithm, Issuer } from './config.ts'
 import { parseInstant } from './instant.ts'
 import { readSafeUrl } from './origin.ts'

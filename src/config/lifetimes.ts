@@ -1,4 +1,5 @@
 // How long things hold: TOKENS, SESSIONS, REVOCATION.
+
 import type { Config } from './config.ts'
 import { readDuration, readInteger, readOptionalTable, refuse, type Table } from './read.ts'
 

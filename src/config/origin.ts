@@ -1,4 +1,5 @@
 // Origins and URLs in the configuration: https, and http on this machine only.
+
 import { memberKey, readText, readTexts, refuse, type Table } from './read.ts'
 
 const LOCAL_HOSTS = new Set(['localhost', '127.0.0.1', '[::1]'])

@@ -1,4 +1,5 @@
 // The Worker's env -> Config; every problem at once, each under the key that the operator wrote.
+
 import { requireStores } from './bindings.ts'
 import type { Config } from './config.ts'
 import { foldHeaderName } from './identity-headers.ts'

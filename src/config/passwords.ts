@@ -1,4 +1,5 @@
 // PASSWORDS, and the rate limit that it needs.
+
 import { hasMethods } from './bindings.ts'
 import type { Config } from './config.ts'
 import { readFlag, readOptionalTable, refuse, type Table } from './read.ts'

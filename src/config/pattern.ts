@@ -1,4 +1,5 @@
 // Path and host patterns: literals, `:param`, and a path's trailing `/*`.
+
 import type { Route, Segment } from './config.ts'
 import { readText, refuse, type Table } from './read.ts'
 

@@ -1,4 +1,5 @@
 // What a route asks of an identity: scopes, roles, claims, a recent sign-in.
+
 import type { ClaimRule, Route } from './config.ts'
 import { isWritten, memberKey, readDuration, readSomeTexts, readTable, refuse, type Table } from './read.ts'
 

@@ -1,4 +1,5 @@
 // Reads members of a table that the operator wrote; what is wrong is reported under its key, and reading goes on.
+
 import { isObject, type JsonObject } from '../json.ts'
 import { parseDuration } from './duration.ts'
 import { findNearest } from './nearest.ts'

@@ -1,4 +1,5 @@
 // The gateway's own URLs, which no route may claim (DESIGN §10).
+
 import type { Segment } from './config.ts'
 import type { HostPattern, PathPattern } from './pattern.ts'
 

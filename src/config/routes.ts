@@ -1,4 +1,5 @@
 // ROUTES…: every route of every such variable, the most specific first.
+
 import type { JsonObject } from '../json.ts'
 import { readAdmission } from './admission.ts'
 import { type BindingNeed, readBinding } from './bindings.ts'

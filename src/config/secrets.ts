@@ -1,4 +1,5 @@
 // The Worker's secrets -> keys; problems name a secret and never its value.
+
 import { decodeBase64url } from '../crypto.ts'
 import { isObject, type JsonObject } from '../json.ts'
 import type { Config } from './config.ts'

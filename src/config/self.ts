@@ -1,4 +1,5 @@
 // What the gateway itself is called: ISSUER, AUDIENCE, AUTH_PATH, WEB_ORIGINS.
+
 import type { Config } from './config.ts'
 import { isOrigin, NOT_AN_ORIGIN, parseUrl, readOrigins } from './origin.ts'
 import { readText, refuse, requireMember, type Table } from './read.ts'

@@ -1,4 +1,5 @@
 // Which of two routes is the more specific, so that in the sorted list the first match is the winner.
+
 import type { Route, Segment } from './config.ts'
 
 export type Shape = Pick<Route, 'host' | 'path'>

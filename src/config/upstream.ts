@@ -1,4 +1,5 @@
 // A route's upstream: where a request is sent, and what of its path goes along.
+
 import type { JsonObject } from '../json.ts'
 import { type BindingNeed, readBinding } from './bindings.ts'
 import type { Route, Segment } from './config.ts'

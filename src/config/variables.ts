@@ -1,4 +1,5 @@
 // Which top-level names of the env are known; a plain value of any other name is a mistake.
+
 import { isLive } from './bindings.ts'
 import { isWritten, refuse, suggestion, type Table } from './read.ts'
 

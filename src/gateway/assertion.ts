@@ -1,4 +1,5 @@
 // The signed form of an identity, for one upstream and one minute (DESIGN §5.8).
+
 import type { Route } from '../config/config.ts'
 import type { Identity } from '../tokens/identity.ts'
 import type { KeyRing } from '../tokens/keys.ts'

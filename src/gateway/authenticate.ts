@@ -1,6 +1,7 @@
+// Who the request comes from: the token is verified, its standing judged, and a browser's is renewed in-line.
+
 import { findCookieSession, renewAccess, sessionEnded } from '../auth/renew.ts'
 import type { Route } from '../config/config.ts'
-// Who the request comes from: the token is verified, its standing judged, and a browser's is renewed in-line.
 import { Denial } from '../denial.ts'
 import type { Exchange } from '../runtime.ts'
 import type { SessionToken } from '../sessions/session-token.ts'

@@ -1,4 +1,5 @@
 // Who calls one of the gateway's own URLs: an access token or a session cookie, as good as it proves itself.
+
 import type { Caller } from '../auth/caller.ts'
 import { cookieNames } from '../auth/cookies.ts'
 import type { Exchange } from '../runtime.ts'

@@ -1,4 +1,5 @@
 // CORS by configuration: preflights answered by the gateway, and its own headers in place of the upstream's (Fetch §3.2).
+
 import type { Cors, Route } from '../config/config.ts'
 import { methodsOf } from './route.ts'
 

@@ -1,4 +1,5 @@
 // Which credential a request carries: one, or none, never a choice between two.
+
 import { type CookieNames, readCookies } from '../auth/cookies.ts'
 import { Denial } from '../denial.ts'
 

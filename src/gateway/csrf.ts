@@ -1,4 +1,5 @@
 // Cross-site requests: what a browser sends by itself must not write.
+
 import type { Site } from '../auth/same-site.ts'
 import { Denial } from '../denial.ts'
 import { type Credential, isWebSocketUpgrade } from './credential.ts'

@@ -1,5 +1,6 @@
-import { cookieNames } from '../auth/cookies.ts'
 // A request's way through the gateway, step by step in the order of DESIGN §5.
+
+import { cookieNames } from '../auth/cookies.ts'
 import { answerOrRefuse, describeRefusal } from '../boundary.ts'
 import type { Config, Route } from '../config/config.ts'
 import { Denial } from '../denial.ts'
@@ -53,16 +54,9 @@ async function pass(exchange: Exchange, target: Target, match: RouteMatch, gatew
 
 /** Who is let in: nobody is asked on `public`, and on `observe` the verdict is only logged, beside the request. */
 async function admit(exchange: Exchange, match: RouteMatch): Promise<Authenticated> {
-  switch (match.route.access) {
-    case 'public':
-      return ANONYMOUS
-    case 'observe':
-      exchange.waitUntil(observe(exchange, match))
-      return ANONYMOUS
-    case 'required':
-    case 'optional':
-      return judge(exchange, match)
-  }
+  const { access } = match.route
+  if (access === 'observe') exchange.waitUntil(observe(exchange, match))
+  return access === 'required' || access === 'optional' ? judge(exchange, match) : ANONYMOUS
 }
 
 /** Credential, CSRF, verification, revocation, policy. */

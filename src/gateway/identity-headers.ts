@@ -1,4 +1,5 @@
 // What an upstream is told of an identity in plain headers (DESIGN §5.8).
+
 import type { Route } from '../config/config.ts'
 import type { Identity } from '../tokens/identity.ts'
 import { findClaim } from '../tokens/identity.ts'

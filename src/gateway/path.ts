@@ -1,4 +1,5 @@
 // The one canonical reading of a request's URL: the string that is matched is the string that is forwarded.
+
 import type { PathOddity } from '../config/config.ts'
 import { foldSegment } from '../config/pattern.ts'
 import { Denial } from '../denial.ts'

@@ -1,4 +1,5 @@
 // What a route asks of an identity beyond being who it is: scopes, roles, claims, a recent sign-in.
+
 import type { ClaimRule, Route } from '../config/config.ts'
 import { Denial } from '../denial.ts'
 import type { Identity } from '../tokens/identity.ts'

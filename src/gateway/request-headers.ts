@@ -1,4 +1,5 @@
 // Which of a client's headers an upstream gets to see: everything but what would speak for the gateway (DESIGN §5.8).
+
 import type { CookieNames } from '../auth/cookies.ts'
 import { withoutOurCookies } from '../auth/cookies.ts'
 import { foldHeaderName } from '../config/identity-headers.ts'

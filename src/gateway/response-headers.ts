@@ -1,4 +1,5 @@
 // What of an upstream's headers never reaches a client (DESIGN §5.8, §5.9).
+
 import type { CookieNames } from '../auth/cookies.ts'
 import { setsOurCookie } from '../auth/cookies.ts'
 import { foldHeaderName } from '../config/identity-headers.ts'

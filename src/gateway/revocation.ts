@@ -1,4 +1,5 @@
 // Whether a token that is genuine still holds: the marker, and D1 where the marker cannot tell (DESIGN §7, §8).
+
 import type { Route } from '../config/config.ts'
 import { Denial } from '../denial.ts'
 import { describeFault } from '../log.ts'

@@ -1,4 +1,5 @@
 // Which route a request belongs to, and the upstream URL that it becomes.
+
 import type { Route, Segment } from '../config/config.ts'
 import { Denial } from '../denial.ts'
 import { ambiguousPath, otherReadings, pathSegments, type Target } from './path.ts'

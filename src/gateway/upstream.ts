@@ -1,4 +1,5 @@
 // The last step: the request goes to its upstream with the identity attached, and the answer comes back (DESIGN §5.8, §5.9).
+
 import type { CookieNames } from '../auth/cookies.ts'
 import type { Route } from '../config/config.ts'
 import { Denial } from '../denial.ts'

@@ -1,4 +1,5 @@
 // A token's identity, from this isolate's memory where it has been verified before.
+
 import type { Issuer, Route } from '../config/config.ts'
 import type { Exchange, Runtime } from '../runtime.ts'
 import type { Remembered } from '../tokens/memory.ts'

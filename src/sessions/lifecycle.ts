@@ -1,4 +1,5 @@
 // A session's life: opened, looked at, ended. D1 decides each step; tokens and HTTP are not known here.
+
 import type { Database } from '../database.ts'
 import { runBatch } from '../database.ts'
 import type { NewSession, RaisedVersion, SessionState } from './store.ts'

@@ -1,4 +1,5 @@
 // Markers: per user the token version that was last published, in KV and for moments in this isolate (DESIGN §7).
+
 import { KV_LIMIT_MS, withinTime } from '../time-limit.ts'
 
 export interface Markers {

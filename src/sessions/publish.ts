@@ -1,4 +1,5 @@
 // Publication: D1 has committed, now KV is told, and D1 is asked whether it went on meanwhile (DESIGN §7).
+
 import type { Database } from '../database.ts'
 import { runBatch } from '../database.ts'
 import type { Log } from '../log.ts'

@@ -1,4 +1,5 @@
 // The opaque credential of a session: `gth_<kind>_<session id>.<generation>.<mac>` (DESIGN §4).
+
 import { equalInConstantTime, hmac, randomText } from '../crypto.ts'
 
 /** `c` is a browser's session cookie, `r` the refresh token of an API client; neither passes for the other. */

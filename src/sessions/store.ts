@@ -1,5 +1,6 @@
-import type { Database } from '../database.ts'
 // The SQL of users' versions and of sessions: a function a statement, races decided in SQL on D1's clock.
+
+import type { Database } from '../database.ts'
 import { isObject } from '../json.ts'
 import type { JsonObject } from '../json.ts'
 import { readInteger, readNullable, readObject, readText, readTexts } from '../rows.ts'

@@ -1,4 +1,5 @@
 // What a token says, once its signature is known to be good: every claim of its right type, or no identity at all.
+
 import type { Issuer } from '../config/config.ts'
 import { Denial } from '../denial.ts'
 import type { JsonObject } from '../json.ts'

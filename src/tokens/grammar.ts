@@ -1,4 +1,5 @@
 // What a token must look like before any cryptography: one strict form, so that every reader reads the same.
+
 import { decodeBase64url } from '../crypto.ts'
 import { Denial } from '../denial.ts'
 import type { JsonObject } from '../json.ts'

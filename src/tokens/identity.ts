@@ -1,4 +1,5 @@
 // What a verified credential proves.
+
 import { isObject } from '../json.ts'
 
 export interface Identity {

@@ -1,4 +1,5 @@
 // The members of a JSON Web Key that matter to its type, and no others (RFC 7517, RFC 7518 §6, RFC 8037).
+
 import type { JWK } from 'jose'
 
 import type { JsonObject } from '../json.ts'

@@ -1,4 +1,5 @@
 // Key sets in the Cache API, so that a new isolate of a location need not ask the issuer.
+
 import type { Issuer } from '../config/config.ts'
 import { sha256 } from '../crypto.ts'
 import type { JsonObject } from '../json.ts'

@@ -1,4 +1,5 @@
 // A JWK set of another issuer, as far as its keys can serve.
+
 import type { Algorithm } from '../config/config.ts'
 import type { JsonObject } from '../json.ts'
 import { isObject } from '../json.ts'

@@ -1,4 +1,5 @@
 // Fetches the key set of another issuer, by discovery where no address is configured: bounded in time and size.
+
 import type { Issuer } from '../config/config.ts'
 import type { JsonObject } from '../json.ts'
 import { decodeUtf8, parseJsonObject } from '../json.ts'

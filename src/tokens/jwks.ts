@@ -1,4 +1,5 @@
 // The keys of other issuers: when a set is fetched, how long it is kept, what holds while it cannot be had (DESIGN §4).
+
 import type { Issuer } from '../config/config.ts'
 import { Denial } from '../denial.ts'
 import type { Log } from '../log.ts'

@@ -1,4 +1,5 @@
 // Keys: the gateway's own ring, and single keys of other issuers. A key is good for one algorithm (RFC 8725 §3.1).
+
 import type { JWK } from 'jose'
 import { calculateJwkThumbprint, CompactSign, compactVerify, exportJWK, generateKeyPair, importJWK } from 'jose'
 

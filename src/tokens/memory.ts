@@ -1,4 +1,5 @@
 // Tokens that this isolate has verified: bounded, and nothing in here spares a look at expiry, key or marker.
+
 import type { Identity } from './identity.ts'
 import type { VerificationKey } from './keys.ts'
 

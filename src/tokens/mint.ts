@@ -1,4 +1,5 @@
 // Tokens that the gateway signs.
+
 import { CompactSign } from 'jose'
 
 import { randomText } from '../crypto.ts'

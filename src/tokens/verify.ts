@@ -1,4 +1,5 @@
 // From a token to who it proves: grammar, issuer, key, signature, claims, in this order.
+
 import { compactVerify } from 'jose'
 
 import type { Issuer } from '../config/config.ts'

@@ -1,5 +1,6 @@
 // Tokens for tests: good ones, and broken in every way that a header, a payload or a signature can be broken.
 // Signs with Web Crypto alone, because a JOSE library refuses to make most of these.
+
 import { Denial } from '../../src/denial.ts'
 
 export type Members = Readonly<Record<string, unknown>>

@@ -1,0 +1,40 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { describe, expect, it } from 'vitest'
+
+const source = join(import.meta.dirname, '..', '..', 'src')
+const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+
+/** What may stand in some rooms of the house only. */
+const rules = [
+  { what: 'the clock', pattern: /\bDate\.now\b|\bnew Date\(\)/, rooms: ['runtime.ts'] },
+  {
+    what: 'SQL',
+    pattern: /\b(?:SELECT|INSERT INTO|UPDATE|DELETE FROM) /,
+    rooms: ['sessions/store.ts', 'accounts/store.ts', 'database.ts'],
+  },
+  { what: 'KV', pattern: /\bkv\.(?:get|put|delete|list)\b/, rooms: ['sessions/markers.ts'] },
+  { what: 'JOSE', pattern: /from 'jose'/, rooms: [/^tokens\//] },
+  { what: 'the console', pattern: /\bconsole\./, rooms: ['log.ts'] },
+  {
+    what: 'outbound fetch',
+    pattern: /(?<![.\w])fetch\(|globalThis\.fetch/,
+    rooms: ['runtime.ts', 'index.ts', 'tokens/jwks-source.ts'],
+  },
+  { what: 'passThroughOnException', pattern: /passThroughOnException/, rooms: [] },
+] as const
+
+describe('the house', () => {
+  it.each(rules)('keeps $what in its rooms', ({ pattern, rooms }) => {
+    const found = files.filter((file) => pattern.test(readFileSync(join(source, file), 'utf8')))
+    expect(
+      found.filter((file) => !rooms.some((room) => (typeof room === 'string' ? room === file : room.test(file)))),
+    ).toEqual([])
+  })
+
+  it('says on the first line of each file what it is', () => {
+    const first = (file: string) => readFileSync(join(source, file), 'utf8').split('\n')[0] ?? ''
+    expect(files.filter((file) => !/^\/\/ \S.*[.:]?$/.test(first(file)))).toEqual([])
+  })
+})
