@@ -11,6 +11,8 @@ const token = (header: string = segment(HEADER), payload: string = segment(PAYLO
   `${header}.${payload}.${signature}`
 const withHeader = (members: Record<string, unknown>) => token(segment({ ...HEADER, ...members }))
 const bytes = (...values: number[]) => base64url(Uint8Array.from(values))
+/** A payload of so many bytes. */
+const payloadOf = (size: number) => segment(`{"iss":"${'x'.repeat(size - 10)}"}`)
 /** Makes a JSON text of a length that leaves unused bits in its last character. */
 const uneven = (text: string) => (text.length % 3 === 0 ? `${text} ` : text)
 
@@ -117,10 +119,9 @@ describe('parseToken', () => {
   })
 
   it('takes a token of 8192 characters and none of more', async () => {
-    const payload = (bytes: number) => segment(`{"iss":"${'x'.repeat(bytes - 10)}"}`)
     const signature = base64url(new Uint8Array(65))
     const room = 8192 - token(undefined, '', signature).length
-    const longest = token(undefined, payload((room / 4) * 3), signature)
+    const longest = token(undefined, payloadOf((room / 4) * 3), signature)
     expect(longest.length).toBe(8192)
     expect(await refusalOf(() => parseToken(longest))).toBe('passed')
     expect(await refusalOf(() => parseToken(`${longest}AAAA`))).toBe('invalid_token malformed:length')

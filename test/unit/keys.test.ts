@@ -17,6 +17,9 @@ const keyOf = (name: string) => {
   return key
 }
 
+const goodPrivate = () => keyOf('ES256').privateJwk
+const goodPublic = () => keyOf('ES256').publicJwk
+
 beforeAll(async () => {
   for (const alg of ['ES256', 'ES384', 'EdDSA', 'Ed25519', 'RS256', 'PS256']) keys.set(alg, await makeKey(alg))
   keys.set('RS256 short', await makeKey('RS256', 'short', 1024))
@@ -68,35 +71,46 @@ describe('a ring of signing keys', () => {
     expect(ring.verification.get(keyOf('ES256').kid)?.key.type).toBe('public')
   })
 
-  const good = () => keyOf('ES256').privateJwk
   it.each<[string, () => Members, string]>([
     ['no keys member', () => ({}), 'keys must be an array'],
     ['an empty set', () => ({ keys: [] }), 'keys must hold at least one key'],
     ['a key that is no object', () => ({ keys: ['x'] }), 'keys[0] must be an object'],
-    ['a key without kid', () => ({ keys: [{ ...good(), kid: undefined }] }), 'keys[0].kid must be a text'],
-    ['an empty kid', () => ({ keys: [{ ...good(), kid: '' }] }), 'keys[0].kid must be a text'],
-    ['a key without alg', () => ({ keys: [{ ...good(), alg: undefined }] }), 'keys[0].alg must be one of'],
-    ['alg none', () => ({ keys: [{ ...good(), alg: 'none' }] }), 'keys[0].alg must be one of'],
+    ['a key without kid', () => ({ keys: [{ ...goodPrivate(), kid: undefined }] }), 'keys[0].kid must be a text'],
+    ['an empty kid', () => ({ keys: [{ ...goodPrivate(), kid: '' }] }), 'keys[0].kid must be a text'],
+    ['a key without alg', () => ({ keys: [{ ...goodPrivate(), alg: undefined }] }), 'keys[0].alg must be one of'],
+    ['alg none', () => ({ keys: [{ ...goodPrivate(), alg: 'none' }] }), 'keys[0].alg must be one of'],
     ['a symmetric key', () => ({ keys: [{ kty: 'oct', kid: 'k', alg: 'HS256', k: 'c2VjcmV0' }] }), 'keys[0].alg must'],
-    ['an alg of another curve', () => ({ keys: [{ ...good(), alg: 'ES384' }] }), 'keys[0] is not a key for its alg'],
-    ['an alg of another type', () => ({ keys: [{ ...good(), alg: 'RS256' }] }), 'keys[0] is not a key for its alg'],
-    ['an encryption key', () => ({ keys: [{ ...good(), use: 'enc' }] }), 'keys[0] is not meant for signing'],
+    [
+      'an alg of another curve',
+      () => ({ keys: [{ ...goodPrivate(), alg: 'ES384' }] }),
+      'keys[0] is not a key for its alg',
+    ],
+    [
+      'an alg of another type',
+      () => ({ keys: [{ ...goodPrivate(), alg: 'RS256' }] }),
+      'keys[0] is not a key for its alg',
+    ],
+    ['an encryption key', () => ({ keys: [{ ...goodPrivate(), use: 'enc' }] }), 'keys[0] is not meant for signing'],
     [
       'a key that may not sign',
-      () => ({ keys: [{ ...good(), key_ops: ['verify'] }] }),
+      () => ({ keys: [{ ...goodPrivate(), key_ops: ['verify'] }] }),
       'keys[0] is not meant for signing',
     ],
-    ['a public key', () => ({ keys: [good(), keyOf('RS256').publicJwk] }), 'keys[1] is a public key'],
-    ['a key without x', () => ({ keys: [{ ...good(), x: undefined }] }), 'keys[0] lacks a member'],
+    ['a public key', () => ({ keys: [goodPrivate(), keyOf('RS256').publicJwk] }), 'keys[1] is a public key'],
+    ['a key without x', () => ({ keys: [{ ...goodPrivate(), x: undefined }] }), 'keys[0] lacks a member'],
     [
       'an RSA key without q',
       () => ({ keys: [{ ...keyOf('RS256').privateJwk, q: undefined }] }),
       'keys[0] lacks a member',
     ],
-    ['a point off the curve', () => ({ keys: [{ ...good(), x: good()['y'] }] }), 'keys[0] is not a valid key'],
+    [
+      'a point off the curve',
+      () => ({ keys: [{ ...goodPrivate(), x: goodPrivate()['y'] }] }),
+      'keys[0] is not a valid key',
+    ],
     [
       "another key's public half",
-      () => ({ keys: [{ ...good(), x: keyOf('other').privateJwk['x'], y: keyOf('other').privateJwk['y'] }] }),
+      () => ({ keys: [{ ...goodPrivate(), x: keyOf('other').privateJwk['x'], y: keyOf('other').privateJwk['y'] }] }),
       'keys[0] is not a valid key',
     ],
     [
@@ -111,14 +125,15 @@ describe('a ring of signing keys', () => {
     ],
     [
       'a kid that comes twice',
-      () => ({ keys: [good(), { ...keyOf('other').privateJwk, kid: good()['kid'] }] }),
+      () => ({ keys: [goodPrivate(), { ...keyOf('other').privateJwk, kid: goodPrivate()['kid'] }] }),
       'keys must have different kid',
     ],
   ])('refuses %s, by name and without key material', async (_, jwks, message) => {
     const error: unknown = await importSigningKeys(jwks()).catch((thrown: unknown) => thrown)
     const text = error instanceof Error ? `${error.message} ${String(error.cause)}` : 'passed'
     expect(text).toContain(message)
-    for (const value of [good()['d'], good()['x'], keyOf('RS256').privateJwk['d']]) expect(text).not.toContain(value)
+    for (const value of [goodPrivate()['d'], goodPrivate()['x'], keyOf('RS256').privateJwk['d']])
+      expect(text).not.toContain(value)
   })
 })
 
@@ -148,30 +163,29 @@ describe("another issuer's key", () => {
     expect(await importVerificationKey({ ...keyOf('ES256').publicJwk, key_ops: ['verify'] }, ALL)).not.toBeNull()
   })
 
-  const good = () => keyOf('ES256').publicJwk
   it.each<[string, () => unknown]>([
     ['null', () => null],
     ['a text', () => 'key'],
-    ['an array', () => [good()]],
-    ['no kid', () => ({ ...good(), kid: undefined })],
-    ['a kid that is a number', () => ({ ...good(), kid: 1 })],
-    ['an empty kid', () => ({ ...good(), kid: '' })],
-    ['use enc', () => ({ ...good(), use: 'enc' })],
-    ['use null', () => ({ ...good(), use: null })],
-    ['key_ops without verify', () => ({ ...good(), key_ops: ['encrypt'] })],
-    ['key_ops as a text', () => ({ ...good(), key_ops: 'verify' })],
+    ['an array', () => [goodPublic()]],
+    ['no kid', () => ({ ...goodPublic(), kid: undefined })],
+    ['a kid that is a number', () => ({ ...goodPublic(), kid: 1 })],
+    ['an empty kid', () => ({ ...goodPublic(), kid: '' })],
+    ['use enc', () => ({ ...goodPublic(), use: 'enc' })],
+    ['use null', () => ({ ...goodPublic(), use: null })],
+    ['key_ops without verify', () => ({ ...goodPublic(), key_ops: ['encrypt'] })],
+    ['key_ops as a text', () => ({ ...goodPublic(), key_ops: 'verify' })],
     ['an algorithm that is not allowed', () => keyOf('ES384').publicJwk],
     ['an RSA-PSS key where RS256 is allowed', () => keyOf('PS256').publicJwk],
-    ['an alg of another type', () => ({ ...good(), alg: 'RS256' })],
-    ['an alg that is no text', () => ({ ...good(), alg: ['ES256'] })],
-    ['an alg null', () => ({ ...good(), alg: null })],
-    ['alg HS256 on a public key', () => ({ ...good(), alg: 'HS256' })],
+    ['an alg of another type', () => ({ ...goodPublic(), alg: 'RS256' })],
+    ['an alg that is no text', () => ({ ...goodPublic(), alg: ['ES256'] })],
+    ['an alg null', () => ({ ...goodPublic(), alg: null })],
+    ['alg HS256 on a public key', () => ({ ...goodPublic(), alg: 'HS256' })],
     ['a symmetric key', () => ({ kty: 'oct', kid: 'k', k: 'c2VjcmV0' })],
     ['a symmetric key of alg ES256', () => ({ kty: 'oct', kid: 'k', alg: 'ES256', k: 'c2VjcmV0' })],
-    ['no kty', () => ({ ...good(), kty: undefined })],
-    ['an unknown curve', () => ({ ...good(), crv: 'secp256k1' })],
-    ['a point off the curve', () => ({ ...good(), x: good()['y'] })],
-    ['coordinates that are no base64url', () => ({ ...good(), x: '!!!' })],
+    ['no kty', () => ({ ...goodPublic(), kty: undefined })],
+    ['an unknown curve', () => ({ ...goodPublic(), crv: 'secp256k1' })],
+    ['a point off the curve', () => ({ ...goodPublic(), x: goodPublic()['y'] })],
+    ['coordinates that are no base64url', () => ({ ...goodPublic(), x: '!!!' })],
     ['an RSA key of 1024 bits', () => keyOf('RS256 short').publicJwk],
     ['an RSA key without its modulus', () => ({ ...keyOf('RS256').publicJwk, n: undefined })],
   ])('cannot be %s', async (_, jwk) => {

@@ -34,6 +34,10 @@ beforeAll(async () => {
 const part = (token: string, index: number): unknown =>
   JSON.parse(Buffer.from(token.split('.')[index] ?? '', 'base64url').toString())
 
+const profile = (changes: Partial<Parameters<typeof profileProblem>[0]>) =>
+  profileProblem({ roles: [], scopes: [], claims: {}, ...changes })
+const nested = (levels: number): Record<string, unknown> => (levels === 1 ? {} : { a: nested(levels - 1) })
+
 describe('an access token', () => {
   it('says in its header what it is and who signed it', async () => {
     expect(part(await mintAccessToken(ring(), CLAIMS), 0)).toEqual({ alg: 'ES256', kid: 'k1', typ: 'at+jwt' })
@@ -85,10 +89,6 @@ describe('another class of token', () => {
 })
 
 describe('profileProblem', () => {
-  const profile = (changes: Partial<Parameters<typeof profileProblem>[0]>) =>
-    profileProblem({ roles: [], scopes: [], claims: {}, ...changes })
-  const nested = (levels: number): Record<string, unknown> => (levels === 1 ? {} : { a: nested(levels - 1) })
-
   it.each([
     ['nothing', {}],
     ['roles and scopes', { roles: ['staff', 'org:admin/eu', 'größe'], scopes: ['orders:read', 'a!#[]~'] }],
