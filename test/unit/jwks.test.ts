@@ -123,7 +123,8 @@ describe("an issuer's keys", () => {
   it('are fetched without following redirects and past every cache', async () => {
     const isolate = makeIsolate({ [JWKS_URI]: json(set(jwk('one'))) })
     await isolate.find('one')
-    expect(isolate.fetched[0]?.init).toMatchObject({ redirect: 'manual', cache: 'no-store' })
+    const request = new Request(JWKS_URI, isolate.fetched[0]?.init)
+    expect(request).toMatchObject({ redirect: 'manual', cache: 'no-store' })
   })
 
   it('have none for a token without kid, and nobody is asked', async () => {
