@@ -57,8 +57,9 @@ function takesMore(methods: readonly string[] | null, taken: readonly string[]):
 
 /** True where every request that fits `narrow` fits `wide` too. */
 function covers(wide: Shape, narrow: Shape): boolean {
-  if (wide.host !== null && (narrow.host === null || !coverAll(wide.host.labels, narrow.host.labels))) return false
-  if (wide.host !== null && wide.host.labels.length !== narrow.host?.labels.length) return false
+  const labels = narrow.host?.labels ?? []
+  if (wide.host !== null && wide.host.labels.length !== labels.length) return false
+  if (wide.host !== null && !coverAll(wide.host.labels, labels)) return false
   if (!coverAll(wide.path.segments, narrow.path.segments)) return false
   return wide.path.wildcard || (!narrow.path.wildcard && wide.path.segments.length === narrow.path.segments.length)
 }

@@ -8,6 +8,7 @@ import { parse } from 'smol-toml'
 import { afterAll, describe, expect, it } from 'vitest'
 
 import { checkConfiguration, type CheckReport } from '../../bin/check/report.ts'
+import { siteOf } from '../../bin/check/site.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const SECRETS = {
@@ -263,6 +264,37 @@ describe('a warning', () => {
       'vars.PASSWORDS.sign_in = true\nvars.WEB_ORIGINS = ["https://app.example.com"]\nratelimits = [{ name = "SIGN_IN_LIMIT" }]',
     ).replace('path = "/*"', 'path = "/other"')
     expect(warnings(file)).toEqual([])
+  })
+})
+
+describe('what a warning is about', () => {
+  it.each(['', 'host = "other.example.com"', 'host = "api.example.com.au"'])(
+    'is no route of another host (%s)',
+    (host) => {
+      const file = withRoute(`path = "/a/*"\n${host}\nupstream = "https://origin.example.com"`)
+        .replace('path = "/*"', 'path = "/*"\nhost = "api.example.com"\naccess = "public"')
+        .replace('custom_domain = true }', 'custom_domain = true }, "other.example.com/*", "api.example.com.au/*"')
+      expect(warnings(file)).toEqual([NOBODY])
+    },
+  )
+
+  it.each([
+    ['https://shop.co.uk', 'https://api.other.co.uk', true],
+    ['https://app.shop.co.uk', 'https://api.shop.co.uk', false],
+    ['https://one.workers.dev', 'https://two.workers.dev', true],
+    ['http://localhost:3000', 'http://localhost:8787', false],
+    ['http://127.0.0.1:3000', 'http://10.0.0.1', true],
+    ['http://app.example.com', 'https://api.example.com', true],
+  ])('is a site: %s and %s differ: %s', (left, right, differ) => {
+    expect(siteOf(left) !== siteOf(right)).toBe(differ)
+  })
+
+  it('is no binding of an environment', () => {
+    const staging = '[[env.staging.d1_databases]]\nbinding = "DB"\n'
+    expect(problems(`${SMALLEST}${staging}`)).toEqual([])
+    expect(problems(`${SMALLEST.replace(/d1_databases.*/, '')}${staging}`)).toEqual([
+      'DB must be a D1 database binding',
+    ])
   })
 })
 

@@ -25,12 +25,13 @@ describe('routes', () => {
   })
 
   it('come literal host before host with parameters before no host', () => {
-    const hosts = ['api.example.com', 'api.:zone.com', ':tenant.example.com', undefined]
+    const hosts = ['api.example.com', 'www.example.com', 'api.:zone.com', ':tenant.example.com', undefined]
     const tables = hosts.map((host) => ({ path: '/*', host }))
     const narrow = { path: '/a/b/c' }
     const sorted = routes([narrow, ...tables.toReversed()]).map((route) => [route.host?.source, route.path.source])
     expect(sorted).toEqual([
       ['api.example.com', '/*'],
+      ['www.example.com', '/*'],
       ['api.:zone.com', '/*'],
       [':tenant.example.com', '/*'],
       [undefined, '/a/b/c'],
