@@ -3,7 +3,7 @@
 const live = () => null
 
 /** Bindings as the platform gives them, reduced to what the configuration looks for. */
-export const bindings = {
+const bindings = {
   DB: { prepare: live, batch: live },
   MARKERS: { get: live, put: live },
   SIGN_IN_LIMIT: { limit: live },
