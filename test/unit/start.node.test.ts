@@ -41,6 +41,8 @@ const COPIED = [
 
 const tree = join(realpathSync(mkdtempSync(join(tmpdir(), 'gatehouse-start-'))), 'tree')
 const started: ChildProcess[] = []
+/** Every process seen below those, so that a test that finds survivors leaves none itself. */
+const seenProcesses: number[] = []
 
 interface Started {
   readonly child: ChildProcess
@@ -55,6 +57,7 @@ beforeAll(() => {
 afterEach(async () => {
   const alive = started.splice(0).filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null)
   await Promise.all(alive.map((child) => interrupt(child)))
+  for (const row of psOf(seenProcesses.splice(0))) process.kill(Number.parseInt(row, 10), 'SIGKILL')
 })
 
 afterAll(() => rmSync(join(tree, '..'), { recursive: true }))
@@ -173,6 +176,7 @@ describe('npm start', () => {
       const token = await signIn(origin)
 
       const processes = descendantsOf(first.child.pid)
+      seenProcesses.push(...processes)
       expect(processes.length).toBeGreaterThan(3)
       expect(await interrupt(first.child)).toBe(0)
       expect(await survivorsOf(processes)).toEqual([])
@@ -211,6 +215,7 @@ describe('npm start', () => {
       expect(seen).toEqual(['usr_demo'])
 
       const processes = descendantsOf(child.pid)
+      seenProcesses.push(...processes)
       const ended = once(child, 'exit')
       child.kill('SIGKILL')
       await ended
@@ -229,7 +234,7 @@ describe('npm start', () => {
     expect(output).not.toContain('    at ')
   })
 
-  it('tells what is wrong with the configuration, and ends', { timeout: 60_000 }, async () => {
+  it('tells what is wrong with the configuration, and ends', { timeout: 120_000 }, async () => {
     const toml = readFileSync(join(tree, 'wrangler.toml'), 'utf8')
     writeFileSync(join(tree, 'wrangler.toml'), toml.replace('access = "public"', 'access = "open"'))
     const { child, output } = await start({ PORT: String(await freePort()) })
