@@ -336,6 +336,7 @@ describe('the other readings of a path', () => {
     ['/a%5Cb', ['/a/b']],
     ['/a;x/b', ['/a/b']],
     ['/a//b', ['/a/b']],
+    ['/a;/b', ['/a/b']],
     ['//a', ['/a']],
     ['/a%2F%2Fb', ['/a//b', '/a/b']],
     ['/a/%2Fb', ['/a//b', '/a/b']],
@@ -368,7 +369,7 @@ describe('the segments of a path', () => {
   })
 })
 
-describe('of any path', () => {
+describe('of any path', { timeout: 30_000 }, () => {
   it('the canonical form is its own canonical form', () => {
     fc.assert(
       fc.property(anyPath(), (sent) => {
@@ -376,7 +377,7 @@ describe('of any path', () => {
         fc.pre(first !== null)
         expect(canonicalTarget(`http://gw.example${first.path}${first.query}`)).toEqual(first)
       }),
-      { numRuns: 2000 },
+      { numRuns: 500 },
     )
   })
 
@@ -388,7 +389,7 @@ describe('of any path', () => {
         expect(new URL(`https://origin.example${target.path}`).pathname).toBe(target.path)
         expect(new Request(`https://origin.example${target.path}`).url).toBe(`https://origin.example${target.path}`)
       }),
-      { numRuns: 2000 },
+      { numRuns: 500 },
     )
   })
 
@@ -398,7 +399,7 @@ describe('of any path', () => {
         expect([undefined, 'ambiguous_path']).toContain(refusal(`http://gw.example/${text}`)?.code)
         expect([undefined, 'ambiguous_path']).toContain(refusal(text)?.code)
       }),
-      { numRuns: 2000 },
+      { numRuns: 500 },
     )
   })
 
@@ -412,7 +413,7 @@ describe('of any path', () => {
         expect(decoded.split(/[/\\]/)).not.toContain('..')
         expect(decoded.replaceAll(/%[0-9a-f]{2}/gi, '')).toBe(decoded)
       }),
-      { numRuns: 2000 },
+      { numRuns: 500 },
     )
   })
 
@@ -425,7 +426,7 @@ describe('of any path', () => {
         expect(one?.segments).toBeDefined()
         expect(other?.segments).toEqual(one?.segments)
       }),
-      { numRuns: 2000 },
+      { numRuns: 500 },
     )
   })
 

@@ -44,6 +44,7 @@ describe('the winning route', () => {
     [':tenant.example.com/orders/*', 'GET', 'http://acme.example.com/orders/new'],
     ['/orders/new', 'GET', 'http://a.b.example.com/orders/new'],
     ['/orders/new', 'GET', 'http://example.com/orders/new'],
+    ['/orders/new', 'GET', 'http://acme.example.com.evil.example/orders/new'],
     ['/~a:b!/x', 'GET', 'http://gw.example/%7EA%3aB%21/X'],
     ['/~a:b!/x', 'GET', 'http://gw.example/~a:b!/x?y=/orders'],
   ])('%s has %s %s', (key, method, url) => {
@@ -125,6 +126,13 @@ describe('a name', () => {
     })
   })
 
+  it('is never bound to nothing', () => {
+    const merging = compileRoutes([routeOf('/t/:tenant/*', { allowInPath: new Set(['//']) })])
+
+    expect(refusal(() => find(merging, '/t//x/y')).code).toBe('ambiguous_path')
+    expect(find(merging, '/t/x//y')).toBe('/t/:tenant/*')
+  })
+
   it('reaches no prototype', () => {
     const hostile = compileRoutes([routeOf('/:__proto__/:constructor')])
     const { params } = matchRoute(hostile, canonicalTarget('http://gw.example/a/b'), 'GET')
@@ -202,7 +210,7 @@ describe('a path with an oddity', () => {
   })
 })
 
-describe('the upstream URL', () => {
+describe('the upstream URL', { timeout: 30_000 }, () => {
   it.each([
     ['/v2', 0, '/orders/7', 'https://origin.example.com/v2/orders/7'],
     ['/v2', 0, '/', 'https://origin.example.com/v2/'],
@@ -241,12 +249,12 @@ describe('the upstream URL', () => {
         expect(`${origin}${pathname}`).toBe(url.slice(0, url.length - target.query.length))
         expect(target.query === '?' ? '?' : search).toBe(target.query)
       }),
-      { numRuns: 3000 },
+      { numRuns: 500 },
     )
   })
 })
 
-describe('matching', () => {
+describe('matching', { timeout: 30_000 }, () => {
   it('finds one route for every spelling of a path', () => {
     const table = compileRoutes(ROUTES)
     const paths = ['/orders/new', '/admin/users/x', '/files/a', '/~a:b!/x', '/t/a/b', '/admin']
@@ -256,7 +264,7 @@ describe('matching', () => {
         expect(find(table, respelt)).toBe(find(table, path))
         expect(find(table, `${respelt}/`)).toBe(find(table, path))
       }),
-      { numRuns: 1000 },
+      { numRuns: 500 },
     )
   })
 })
