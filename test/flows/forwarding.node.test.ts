@@ -10,7 +10,13 @@ import { startGateway, valuesOf } from '../support/gateway.ts'
 import type { Seen } from '../support/upstream.ts'
 import { GZIPPED, startUpstream } from '../support/upstream.ts'
 
-const SERVICE = `export default { fetch: (request) => Response.json({ url: request.url, headers: [...request.headers] }) }`
+/** Tells what it was sent, but for `/hang`, where it never answers. */
+const SERVICE = `export default {
+  async fetch(request) {
+    if (request.url.endsWith('/hang')) await scheduler.wait(60_000)
+    return Response.json({ url: request.url, headers: [...request.headers] })
+  }
+}`
 
 const upstream = await startUpstream()
 const gateway = await startGateway({
@@ -35,6 +41,13 @@ const gateway = await startGateway({
         binding: 'SERVICE',
         strip_prefix: '/service',
         revocation: 'expiry',
+      },
+      {
+        path: '/service/hang',
+        upstream: 'https://service.internal',
+        binding: 'SERVICE',
+        access: 'public',
+        timeout: '1s',
       },
     ],
   },
@@ -511,6 +524,10 @@ describe('an upstream behind a service binding', () => {
 })
 
 describe('an upstream that fails', () => {
+  it('is 504 behind a service binding too', async () => {
+    expect((await gateway.send('/service/hang')).status).toBe(504)
+  })
+
   it.each(['/reset', '/garbage', '/status-600', '/status-101', '/dead/x'])('is 502: %s', async (path) => {
     const answer = await gateway.send(path)
 

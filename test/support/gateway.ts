@@ -1,4 +1,5 @@
 // The real Worker, bundled, in workerd on a socket of its own: no proxy of a development server reads a request first.
+
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'

@@ -1,4 +1,5 @@
 // An identity as the verifier would give it, for tests of one step.
+
 import type { Identity } from '../../src/tokens/identity.ts'
 
 /** A user of the gateway at `https://gateway.test`, but for what is named. */

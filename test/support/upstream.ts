@@ -1,4 +1,5 @@
 // A real HTTP upstream on 127.0.0.1: keeps what it was sent, as it was sent, and answers by path.
+
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
