@@ -1,4 +1,5 @@
 // Routes as the configuration would give them, from the few members that a test is about.
+
 import type { Cors, Route, Segment } from '../../src/config/config.ts'
 import { foldSegment } from '../../src/config/pattern.ts'
 
