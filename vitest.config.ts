@@ -21,6 +21,7 @@ export default defineConfig({
           name: 'workerd',
           include: ['test/{unit,flows,conformance,faults}/**/*.test.ts'],
           exclude: ['**/*.node.test.ts'],
+          testTimeout: 30_000,
           isolate: false,
           maxWorkers: 1,
           sequence: { groupOrder: 0 },

@@ -1,6 +1,6 @@
 // Table of contents: the gateway's own URLs in the order tried, then everything else on its way through.
 
-import { Hono } from 'hono'
+import { Hono } from 'hono/tiny'
 
 import { createHealthCheck } from './auth/health.ts'
 import type { Site } from './auth/same-site.ts'
@@ -16,7 +16,7 @@ import { isPreflight, preflightResponse, withCors } from './gateway/cors.ts'
 import { siteOf } from './gateway/csrf.ts'
 import { createGateway, handle } from './gateway/handle.ts'
 import type { Target } from './gateway/path.ts'
-import { canonicalTarget } from './gateway/path.ts'
+import { ambiguousPath, canonicalTarget, otherReadings } from './gateway/path.ts'
 import { writeLog } from './log.ts'
 import type { Exchange, Loaded, Runtime } from './runtime.ts'
 
@@ -41,7 +41,8 @@ function createReadyApp(runtime: Runtime): App {
   const own = createOwnUrls(runtime.config)
   return (request, context) => {
     const exchange = createExchange(request, runtime, context)
-    return answerOrRefuse({ ...exchange, log: runtime.log }, async () => {
+    const finish = (refusal: Response): Response => withOwnCors(refusal, request, own)
+    return answerOrRefuse({ ...exchange, log: runtime.log, finish }, async () => {
       const target = canonicalTarget(request.url)
       const ownPath = findOwnPath(runtime.config, target)
       return ownPath === null ? handle(exchange, target, gateway) : answerOwn(own, exchange, ownPath)
@@ -109,14 +110,31 @@ function ownCors({ webOrigins }: Config): Cors | null {
   return { origins: webOrigins, credentials: true, headers, expose: [], maxAge: 600 }
 }
 
-/** Reserved on ISSUER's host, in any spelling: AUTH_PATH and what is below it, and the JWK set. */
+/**
+ * Reserved on ISSUER's host, in any spelling: AUTH_PATH and what is below it, and the JWK set.
+ * @throws Denial `ambiguous_path` where only another reading of the path is one of them
+ */
 function findOwnPath({ issuerHost, authPath }: Config, target: Target): string | null {
   if (target.host !== issuerHost) return null
-  const folded = `/${target.segments.join('/')}`
-  if (folded === JWKS) return JWKS
-  if (folded !== authPath && !folded.startsWith(`${authPath}/`)) return null
+  const readings = target.oddities.size === 0 ? [target] : [target, ...otherReadings(target)]
+  if (!readings.some((reading) => isReserved(reading, authPath))) return null
+  if (readings.length > 1) throw ambiguousPath('a reading is one of our own URLs')
   const depth = authPath.split('/').length
-  return ['/auth', ...target.path.replace(/\/$/, '').split('/').slice(depth)].join('/')
+  const path = target.path.replace(/\/$/, '')
+  return isJwks(target) ? JWKS : ['/auth', ...path.split('/').slice(depth)].join('/')
+}
+
+function isReserved(target: Target, authPath: string): boolean {
+  const folded = foldedPath(target)
+  return isJwks(target) || folded === authPath || folded.startsWith(`${authPath}/`)
+}
+
+function isJwks(target: Target): boolean {
+  return foldedPath(target) === JWKS
+}
+
+function foldedPath({ segments }: Target): string {
+  return `/${segments.join('/')}`
 }
 
 async function answerOwn({ urls, cors }: OwnUrls, exchange: Exchange, path: string): Promise<Response> {
@@ -125,6 +143,11 @@ async function answerOwn({ urls, cors }: OwnUrls, exchange: Exchange, path: stri
   const response = await answerOrRefuse({ ...exchange, log: runtime.log }, async () =>
     urls.fetch(request, { ...exchange, path }),
   )
+  return withOwnCors(response, request, { cors })
+}
+
+/** Also what is refused before it has a route: web apps of WEB_ORIGINS can read it. */
+function withOwnCors(response: Response, request: Request, { cors }: Pick<OwnUrls, 'cors'>): Response {
   return cors === null ? response : withCors(response, request, cors)
 }
 

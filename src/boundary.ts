@@ -10,6 +10,8 @@ export interface Bounds {
   readonly request: Request
   /** The route's key, once there is one. */
   readonly route?: string
+  /** Finishes a refusal, such as with CORS headers. */
+  readonly finish?: (refusal: Response) => Response
 }
 
 /** What `step` answers; whatever it throws is logged under the request id and answered from the table of denials. */
@@ -19,7 +21,8 @@ export async function answerOrRefuse(bounds: Bounds, step: () => Promise<Respons
   } catch (error) {
     const denial = error instanceof Denial ? error : new Denial('unavailable', { cause: error })
     bounds.log(describeRefusal(bounds, denial))
-    return denialResponse(denial, bounds.requestId)
+    const refusal = denialResponse(denial, bounds.requestId)
+    return bounds.finish?.(refusal) ?? refusal
   }
 }
 

@@ -7,12 +7,13 @@ export type PathPattern = Route['path']
 export type HostPattern = NonNullable<Route['host']>
 
 /**
- * The form in which one segment of a path is compared: decoded, without case.
+ * The form in which one segment of a path is compared: decoded, without case. Upper case first, because a few letters
+ * (`ſ`) meet another's lower case only by way of it.
  * Does NOT look for what is ambiguous; the caller has refused that.
  * @throws URIError where the percent-encoding is malformed
  */
 export function foldSegment(text: string): string {
-  return decodeURIComponent(text).toLowerCase()
+  return decodeURIComponent(text).toUpperCase().toLowerCase()
 }
 
 /** A trailing slash means the same as none; `/orders/*` covers `/orders`. */

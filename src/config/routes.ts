@@ -74,7 +74,7 @@ function readRoute(table: Table, { env, self, issuers }: Surroundings): Route | 
   const path = readPath(table, 'path')
   const host = readHost(table, 'host')
   const params = path === null ? null : readParams(table, path, host)
-  const upstream = readUpstream(table, env, self.issuer)
+  const upstream = readUpstream(table, env)
   const admission = readAdmission(table, issuers)
   const rest = {
     methods: readMethods(table),

@@ -8,7 +8,7 @@ import { findLiteralProblem, paramNames, type PathPattern, readPath } from './pa
 import { readText, refuse, requireMember, type Table } from './read.ts'
 
 /** The upstream's URL in two parts. Its path is canonical, because it is put before a canonical path. */
-export function readUpstream(table: Table, env: JsonObject, issuer: string): Route['upstream'] | null {
+export function readUpstream(table: Table, env: JsonObject): Route['upstream'] | null {
   requireMember(table, 'upstream')
   const text = readText(table, 'upstream')
   const binding = readBinding(table, 'binding', env, FETCHER)
@@ -21,8 +21,6 @@ export function readUpstream(table: Table, env: JsonObject, issuer: string): Rou
   }
   const problem = findPathProblem(path, url)
   if (problem !== null) return refuse(table, 'upstream', `${problem}, in its path`)
-  if (url.origin === issuer && binding === null)
-    return refuse(table, 'upstream', 'must not be ISSUER, the gateway itself')
   return { origin: url.origin, path, binding }
 }
 

@@ -36,7 +36,7 @@ export async function judgeStanding(exchange: Exchange, identity: Identity, rule
   return askDatabase(exchange, identity, rule)
 }
 
-export function isOwn(identity: Identity): identity is OwnIdentity {
+function isOwn(identity: Identity): identity is OwnIdentity {
   return identity.session !== null && identity.version !== null
 }
 

@@ -49,6 +49,15 @@ describe('a web app on a sibling host that is configured', () => {
     }
   })
 
+  it('reads what is refused before it has a route', async () => {
+    const routes = [{ path: '/orders', upstream: UPSTREAM, methods: ['GET'] }]
+    const world = await createWorld({ ...options, routes })
+    const send = (path: string, method: string) => world.send(path, { method, headers: { Origin: APP } })
+    const responses = await Promise.all([send('/nowhere', 'GET'), send('/orders', 'DELETE'), send('/a%2fb', 'GET')])
+    expect(responses.map(({ status }) => status)).toEqual([404, 405, 400])
+    expect(responses.map(({ headers }) => headers.get('Access-Control-Allow-Origin'))).toEqual([APP, APP, APP])
+  })
+
   it('signs in and out with cookies from there', async () => {
     const world = await createWorld(options)
     const preflighted = await world.send('/auth/sign-out', preflight(APP))

@@ -1,4 +1,5 @@
 // A gateway for flow tests: the Worker through its own fetch, with real D1 and KV that are counted, and a scripted upstream.
+
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { onTestFinished, vi } from 'vitest'
@@ -180,7 +181,7 @@ async function emptyStorage(): Promise<void> {
 }
 
 /** The `Cookie` header that a browser would send after this answer. */
-export function cookieHeader(response: Response): string {
+function cookieHeader(response: Response): string {
   return response.headers
     .getSetCookie()
     .map((line) => line.split(';')[0] ?? '')
@@ -230,7 +231,7 @@ function createEnv(options: WorldOptions, counts: { roundTrips: number; gets: nu
 }
 
 /** The statements of a schema file, without its comments. */
-export function statementsOf(schema: string): readonly string[] {
+function statementsOf(schema: string): readonly string[] {
   return schema
     .replaceAll(/--.*$/gm, '')
     .split(';')
