@@ -78,7 +78,7 @@ const ELSEWHERE = '/elsewhere'
 export type Behaviour = 'well' | 'with OAuth metadata only' | keyof typeof MISBEHAVIOURS
 
 /** Answers from which no key can be had. */
-export const MISBEHAVIOURS = {
+const MISBEHAVIOURS = {
   'hanging up': (_, response) => void response.socket?.destroy(),
   'answering 500': (_, response) => void response.writeHead(500).end('{"keys":[]}'),
   'answering 404': (_, response) => void response.writeHead(404).end(),
