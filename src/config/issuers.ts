@@ -59,7 +59,7 @@ const MEMBERS = [
 const DAY = 86_400
 
 function readIssuer(table: Table, own: string): Issuer | null {
-  const issuer = readIssuerUrl(table, own)
+  const issuer = readIssuerName(table, own)
   requireMember(table, 'audience')
   const rest = {
     audience: readSomeTexts(table, 'audience') ?? [],
@@ -74,12 +74,15 @@ function readIssuer(table: Table, own: string): Issuer | null {
   return issuer === null ? null : { key: table.key, issuer, ...rest }
 }
 
-/** Kept exactly as written, a trailing slash included: `iss` is compared byte for byte (RFC 8414 §3.3). */
-function readIssuerUrl(table: Table, own: string): string | null {
+/**
+ * Kept exactly as written, a trailing slash included: `iss` is compared byte for byte (RFC 8414 §3.3). Where keys come
+ * from it, it is a URL; tokens of a shared secret may name any issuer.
+ */
+function readIssuerName(table: Table, own: string): string | null {
   requireMember(table, 'issuer')
-  const issuer = readSafeUrl(table, 'issuer')
+  const issuer = isWritten(table, 'secret') ? readText(table, 'issuer') : readSafeUrl(table, 'issuer')
   if (issuer?.includes('?') === true) return refuse(table, 'issuer', 'must not have a query')
-  return issuer === own && issuer !== null
+  return issuer === own || issuer === 'self'
     ? refuse(table, 'issuer', 'must not be ISSUER, which routes call "self"')
     : issuer
 }

@@ -16,6 +16,9 @@ export interface HeaderRules {
 /** All names and values that a client may send together, in characters. */
 const MAX_CHARACTERS = 32 * 1024
 
+/** RFC 9110 §5.5: no value has one, and servers differ in what they make of it. */
+const CONTROL_CHARACTER = /[[\p{Cc}&&\p{ASCII}]--\t]/v
+
 /**
  * Folded names. The hop-by-hop ones are of RFC 9110 §7.6.1; `Proxy` is what CGI turns into `HTTP_PROXY`
  * (CVE-2016-5385). `Host` and `Content-Length` follow from the URL and the body that are forwarded.
@@ -50,11 +53,12 @@ const REMOVED_PREFIX = /^(?:proxy|x-forwarded|x-original|x-rewrite|cf|gatehouse)
  * without the gateway's cookies and without whatever an upstream may take for the word of a gateway. The rest keeps
  * its bytes, its spelling and its separate lines.
  * Does NOT judge credentials; credential.ts does, before.
- * @throws Denial `headers_too_large`
+ * @throws Denial `headers_too_large`, `invalid_request` for a control character
  */
 export function passRequestHeaders(client: Headers, rules: HeaderRules): Headers {
   const entries = [...client]
   enforceSize(entries)
+  enforcePlainText(entries)
   const named = connectionNames(client)
   const headers = new Headers(client)
   for (const [name] of entries) {
@@ -74,6 +78,11 @@ export function connectionNames(headers: Headers): ReadonlySet<string> {
 function enforceSize(entries: readonly (readonly [string, string])[]): void {
   const characters = entries.reduce((sum, [name, value]) => sum + name.length + value.length, 0)
   if (characters > MAX_CHARACTERS) throw new Denial('headers_too_large')
+}
+
+function enforcePlainText(entries: readonly (readonly [string, string])[]): void {
+  if (!entries.some(([, value]) => CONTROL_CHARACTER.test(value))) return
+  throw new Denial('invalid_request', { reason: 'control character in a header' })
 }
 
 function isRemoved(name: string, { keepAuthorization, identityHeaderNames }: HeaderRules): boolean {

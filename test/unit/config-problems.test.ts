@@ -105,6 +105,8 @@ describe('an issuer', () => {
     [{ issuer: 'https://idp.example.com#' }, `issuer ${SAFE_URL}`],
     [{ issuer: 'https://idp.example.com/?x' }, 'issuer must not have a query'],
     [{ issuer: 'https://api.example.com' }, 'issuer must not be ISSUER, which routes call "self"'],
+    [{ ...secret, issuer: 'self' }, 'issuer must not be ISSUER, which routes call "self"'],
+    [{ ...secret, issuer: '' }, 'issuer must be a string that is not empty'],
     [{ audience: undefined }, 'audience is required'],
     [{ audience: [] }, 'audience must not be an empty list'],
     [{ audience: 'x' }, `audience ${TEXTS}`],

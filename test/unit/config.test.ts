@@ -152,6 +152,13 @@ describe('the tables beside the routes', () => {
     })
   })
 
+  it('let a shared secret’s tokens name any issuer', () => {
+    const legacy = { ...issuer, issuer: 'my-app', secret: 'LEGACY_JWT', accept_until: '2027-03-01' }
+    const routes = [{ ...route, issuers: ['my-app'] }]
+    const config = parsed({ ISSUERS: [legacy], LEGACY_JWT: 'a secret, so no unknown variable', ROUTES: routes })
+    expect(config.routes[0]?.issuers.map((each) => each.issuer)).toEqual(['my-app'])
+  })
+
   it('bind an issuer with a secret to HS256 and to its last day', () => {
     const legacy = { ...issuer, secret: 'LEGACY_JWT', accept_until: '2027-03-01' }
     const config = parsed({ ISSUERS: [legacy], LEGACY_JWT: 'a secret, so no unknown variable' })
