@@ -125,6 +125,23 @@ describe('the size of all that a client sends', () => {
   })
 })
 
+describe('a control character in a value (RFC 9110 §5.5)', () => {
+  const codes = Array.from({ length: 256 }, (_, code) => code).filter((code) => ![0, 10, 13].includes(code))
+
+  it('is refused, and nothing else is', () => {
+    const refused = codes.filter((code) => {
+      const client = new Headers({ a: `x${String.fromCharCode(code)}y` })
+      return codeOf(() => passRequestHeaders(client, RULES)) === 'invalid_request'
+    })
+
+    expect(refused).toEqual([...codes.filter((code) => code < 32 && code !== 9), 127])
+  })
+
+  it('is refused in a header that would be removed', () => {
+    expect(codeOf(() => passRequestHeaders(new Headers({ cf: '\x01' }), RULES))).toBe('invalid_request')
+  })
+})
+
 function codeOf(act: () => unknown): string | null {
   try {
     act()
