@@ -15,6 +15,11 @@ const routes = [
 const hang = (): Promise<never> => new Promise(() => undefined)
 const fail = (): Promise<never> => Promise.reject(new Error('down'))
 
+const failAfterCommit = async (statements: D1PreparedStatement[]): Promise<never> => {
+  await env.DB.batch(statements)
+  throw new Error('Network connection lost.')
+}
+
 /** How a KV read can go wrong. */
 const KV = {
   up: {},
@@ -141,11 +146,7 @@ describe('D1 down', () => {
   it('after the commit, before the answer: signing out is 503, is done, and is safe to repeat', async () => {
     const world = await createWorld({ routes })
     const { access } = await world.signInForTokens()
-    const batch = async (statements: D1PreparedStatement[]) => {
-      await env.DB.batch(statements)
-      throw new Error('Network connection lost.')
-    }
-    const isolate = { ...world.env, DB: faulty(world, 'DB', { batch }) }
+    const isolate = { ...world.env, DB: faulty(world, 'DB', { batch: failAfterCommit }) }
     const headers = { Authorization: `Bearer ${access}` }
     expect((await world.sendIn(isolate, '/auth/sign-out', { method: 'POST', headers })).status).toBe(503)
     expect((await world.send('/session/deny/x', { headers })).status).toBe(401)

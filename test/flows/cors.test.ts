@@ -90,12 +90,12 @@ describe('a web app that is not configured', () => {
   })
 })
 
-describe('CORS headers of the upstream', () => {
-  const upstream = () =>
-    new Response('x', {
-      headers: { 'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Credentials': 'true', Vary: 'Accept' },
-    })
+const upstream = () =>
+  new Response('x', {
+    headers: { 'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Credentials': 'true', Vary: 'Accept' },
+  })
 
+describe('CORS headers of the upstream', () => {
   it('are replaced where the gateway does CORS', async () => {
     const world = await createWorld({ ...options, upstream })
     const { access } = await world.signInForTokens()

@@ -19,6 +19,12 @@ async function statuses(world: World, access: string): Promise<Record<string, nu
   return { marker: marker?.status ?? 0, expiry: expiry?.status ?? 0, session: session?.status ?? 0 }
 }
 
+async function changeRoles(roles: readonly string[]): Promise<void> {
+  const version = Date.now() + 1000
+  await env.DB.prepare('UPDATE users SET roles = ?1, token_version = ?2').bind(JSON.stringify(roles), version).run()
+  await env.MARKERS.put(`marker:${user.id}`, String(version))
+}
+
 describe('signing out everywhere', () => {
   it('refuses the same token on `marker` and `session` routes, and leaves `expiry` its minutes', async () => {
     const world = await createWorld({ routes })
@@ -97,12 +103,6 @@ describe('signing out', () => {
 })
 
 describe('a change of roles', () => {
-  async function changeRoles(roles: readonly string[]): Promise<void> {
-    const version = Date.now() + 1000
-    await env.DB.prepare('UPDATE users SET roles = ?1, token_version = ?2').bind(JSON.stringify(roles), version).run()
-    await env.MARKERS.put(`marker:${user.id}`, String(version))
-  }
-
   it('reaches a running token without signing anybody out', async () => {
     const world = await createWorld({ routes })
     const { access } = await world.signInForTokens()

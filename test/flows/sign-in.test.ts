@@ -7,6 +7,10 @@ import { createWorld, ISSUER, PASSWORD, UPSTREAM, user } from '../support/world.
 const SAME_SITE = { 'Sec-Fetch-Site': 'same-origin' }
 const right = { email: user.email, password: PASSWORD }
 
+function unpadded(bytes: Buffer): string {
+  return bytes.toString('base64').replace(/=+$/, '')
+}
+
 describe('signing in with tokens', () => {
   it('answers as RFC 6749 §5.1 asks', async () => {
     const world = await createWorld()
@@ -183,7 +187,6 @@ describe('a password hash of older parameters', () => {
     const { scryptSync } = await import('node:crypto')
     const salt = Buffer.alloc(16, 7)
     const key = scryptSync(PASSWORD, salt, 32, { N: 2 ** 14, r: 8, p: 1 })
-    const unpadded = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '')
     await env.DB.prepare('UPDATE users SET password_hash = ?1')
       .bind(`${old}${unpadded(salt)}$${unpadded(key)}`)
       .run()

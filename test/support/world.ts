@@ -71,6 +71,16 @@ export const user = {
   claims: { tenant: 'acme' },
 }
 
+/** Each env object is an isolate of its own: what is remembered belongs to it. */
+async function sendIn(isolate: JsonObject, path: string, init: Init = {}): Promise<Response> {
+  const url = path.startsWith('/') ? `${ISSUER}${path}` : path
+  const request = new Request<unknown, IncomingRequestCfProperties>(url, { redirect: 'manual', ...init })
+  const context = createExecutionContext()
+  const response = await worker.fetch(request, isolate, context)
+  await waitOnExecutionContext(context)
+  return response
+}
+
 export async function createWorld(options: WorldOptions = {}) {
   await emptyStorage()
   await insertUser(user)
@@ -92,16 +102,6 @@ export async function createWorld(options: WorldOptions = {}) {
   onTestFinished(() => {
     vi.restoreAllMocks()
   })
-
-  /** Each env object is an isolate of its own: what is remembered belongs to it. */
-  async function sendIn(isolate: JsonObject, path: string, init: Init = {}): Promise<Response> {
-    const url = path.startsWith('/') ? `${ISSUER}${path}` : path
-    const request = new Request<unknown, IncomingRequestCfProperties>(url, { redirect: 'manual', ...init })
-    const context = createExecutionContext()
-    const response = await worker.fetch(request, isolate, context)
-    await waitOnExecutionContext(context)
-    return response
-  }
 
   function send(path: string, init: Init = {}): Promise<Response> {
     return sendIn(env_, path, init)

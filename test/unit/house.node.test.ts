@@ -25,6 +25,10 @@ const rules = [
   { what: 'passThroughOnException', pattern: /passThroughOnException/, rooms: [] },
 ] as const
 
+function firstLine(file: string): string {
+  return readFileSync(join(source, file), 'utf8').split('\n')[0] ?? ''
+}
+
 describe('the house', () => {
   it.each(rules)('keeps $what in its rooms', ({ pattern, rooms }) => {
     const found = files.filter((file) => pattern.test(readFileSync(join(source, file), 'utf8')))
@@ -34,7 +38,6 @@ describe('the house', () => {
   })
 
   it('says on the first line of each file what it is', () => {
-    const first = (file: string) => readFileSync(join(source, file), 'utf8').split('\n')[0] ?? ''
-    expect(files.filter((file) => !/^\/\/ \S.*[.:]?$/.test(first(file)))).toEqual([])
+    expect(files.filter((file) => !/^\/\/ \S.*[.:]?$/.test(firstLine(file)))).toEqual([])
   })
 })
