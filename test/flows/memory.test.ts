@@ -1,0 +1,84 @@
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+
+import { createTokenMemory } from '../../src/tokens/memory.ts'
+import type { Remembered } from '../../src/tokens/memory.ts'
+import { createWorld, UPSTREAM } from '../support/world.ts'
+
+const issuer = { issuer: 'https://idp.example.com/', audience: ['https://api.example.com'] }
+const routes = [
+  { path: '/*', upstream: UPSTREAM },
+  { path: '/expiry/*', upstream: UPSTREAM, revocation: 'expiry' },
+  { path: '/theirs/*', upstream: UPSTREAM, issuers: [issuer.issuer] },
+  { path: '/admin/*', upstream: UPSTREAM, roles: ['admin'] },
+]
+
+describe('a token that the isolate remembers', () => {
+  it('is refused from its expiry on, clock skew included, and not a second before', async () => {
+    const world = await createWorld({ routes, vars: { ISSUERS: [issuer] } })
+    const { access } = await world.signInForTokens()
+    vi.useFakeTimers({ toFake: ['Date'] })
+    onTestFinished(() => {
+      vi.useRealTimers()
+    })
+    const status = async () => (await world.bearer(access, '/expiry/x')).status
+    const { exp } = JSON.parse(atob(access.split('.')[1]?.replaceAll('-', '+').replaceAll('_', '/') ?? ''))
+    expect(await status()).toBe(200)
+    vi.setSystemTime((exp + 4) * 1000)
+    expect(await status()).toBe(200)
+    vi.setSystemTime((exp + 5) * 1000)
+    expect(await status()).toBe(401)
+  })
+
+  it('is judged anew by each route: its issuer, its roles', async () => {
+    const world = await createWorld({ routes, vars: { ISSUERS: [issuer] } })
+    const { access } = await world.signInForTokens()
+    const statuses = []
+    for (const path of ['/x', '/theirs/x', '/admin/x', '/x']) statuses.push((await world.bearer(access, path)).status)
+    expect(statuses).toEqual([200, 401, 403, 200])
+  })
+
+  it('is found by its whole text only', async () => {
+    const world = await createWorld({ routes, vars: { ISSUERS: [issuer] } })
+    const { access } = await world.signInForTokens()
+    await world.bearer(access, '/x')
+    for (const other of [`${access}.`, access.slice(0, -1), `${access}=`, access.toUpperCase()]) {
+      expect((await world.bearer(other, '/x')).status).toBe(401)
+    }
+  })
+})
+
+const remembered: Remembered = {
+  identity: {
+    issuer: '',
+    subject: '',
+    session: null,
+    scopes: [],
+    roles: [],
+    claims: {},
+    authTime: null,
+    expiresAt: 0,
+    version: null,
+  },
+  key: {
+    kid: '',
+    algorithms: [],
+    key: await crypto.subtle.importKey('raw', new Uint8Array(32), 'HKDF', false, ['deriveBits']),
+  },
+  ended: false,
+}
+
+describe('the memory', () => {
+  it('holds so many tokens and no more, and lets the oldest go first', () => {
+    const memory = createTokenMemory(2, 1000)
+    for (const token of ['a', 'b', 'c']) memory.remember(token, remembered)
+    expect(['a', 'b', 'c'].map((token) => memory.find(token) !== null)).toEqual([false, true, true])
+  })
+
+  it('holds so many characters and no more', () => {
+    const memory = createTokenMemory(100, 10)
+    for (const token of ['aaaaaa', 'bbbb', 'c']) memory.remember(token, remembered)
+    expect(['aaaaaa', 'bbbb', 'c'].map((token) => memory.find(token) !== null)).toEqual([false, true, true])
+    for (let again = 0; again < 5; again += 1) memory.remember('bbbb', remembered)
+    expect(['bbbb', 'c'].map((token) => memory.find(token) !== null)).toEqual([true, true])
+  })
+})
