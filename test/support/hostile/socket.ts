@@ -14,7 +14,7 @@ export type Exchange =
   | { readonly outcome: 'answered'; readonly replies: readonly Reply[] }
   | { readonly outcome: 'hung' | 'closed' }
 
-export const CAP_MS = 10_000
+const CAP_MS = 10_000
 
 /**
  * Writes `text` (as Latin-1), reads an answer, then says that no more will come and reads whatever still does, so that
