@@ -16,7 +16,7 @@ import { isPreflight, preflightResponse, withCors } from './gateway/cors.ts'
 import { siteOf } from './gateway/csrf.ts'
 import { createGateway, handle } from './gateway/handle.ts'
 import type { Target } from './gateway/path.ts'
-import { ambiguousPath, canonicalTarget, otherReadings } from './gateway/path.ts'
+import { ambiguousPath, canonicalTarget, enforceHost, otherReadings } from './gateway/path.ts'
 import { writeLog } from './log.ts'
 import type { Exchange, Loaded, Runtime } from './runtime.ts'
 
@@ -43,6 +43,7 @@ function createReadyApp(runtime: Runtime): App {
     const exchange = createExchange(request, runtime, context)
     const finish = (refusal: Response): Response => withOwnCors(refusal, request, own)
     return answerOrRefuse({ ...exchange, log: runtime.log, finish }, async () => {
+      enforceHost(request.headers.get('Host'))
       const target = canonicalTarget(request.url)
       const ownPath = findOwnPath(runtime.config, target)
       return ownPath === null ? handle(exchange, target, gateway) : answerOwn(own, exchange, ownPath)

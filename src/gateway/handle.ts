@@ -122,7 +122,7 @@ async function send(
     assertion: isAsserted ? await gateway.assertions.for(identity, route, judgedAt) : null,
     requestId,
     clientAddress,
-    host: request.headers.get('Host') ?? target.host,
+    host: target.authority,
     keepAuthorization,
     identityHeaderNames: config.identityHeaderNames,
     cookies: cookieNames(config.insecureCookies),

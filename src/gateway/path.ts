@@ -7,6 +7,8 @@ import { Denial } from '../denial.ts'
 export interface Target {
   /** Lower-case, without port and trailing dot. */
   readonly host: string
+  /** `host`, with the port where the client named one. */
+  readonly authority: string
   /** Canonical; this is what is forwarded. */
   readonly path: string
   /** Empty, or begins with `?`; byte for byte as it came. */
@@ -25,13 +27,22 @@ export interface Target {
 export function canonicalTarget(url: string): Target {
   const { authority, rawPath, query } = splitUrl(url)
   const host = canonicalHost(authority)
+  const named = { host, authority: `${host}${/:\d+$/.exec(authority)?.[0] ?? ''}`, query }
   if (PLAIN_PATH.test(rawPath)) {
     const segments = pathSegments(rawPath.toLowerCase())
-    return { host, path: rawPath, query, segments, oddities: NO_ODDITIES }
+    return { ...named, path: rawPath, segments, oddities: NO_ODDITIES }
   }
   const path = canonicalPath(rawPath)
   const oddities = new Set(ODDITIES.filter((oddity) => path.includes(oddity)))
-  return { host, path, query, segments: foldedSegments(path), oddities }
+  return { ...named, path, segments: foldedSegments(path), oddities }
+}
+
+/**
+ * A `Host` header is a host and a port (RFC 9110 §7.2): workerd would take more for a part of the path.
+ * @throws Denial `ambiguous_path`
+ */
+export function enforceHost(header: string | null): void {
+  if (header !== null) canonicalHost(header)
 }
 
 /**
@@ -138,8 +149,8 @@ function decodeUtf8(path: string): string {
   }
 }
 
-function readAs({ host, query, oddities }: Target, path: string): Target {
-  return { host, path, query, segments: foldedSegments(path), oddities }
+function readAs(target: Target, path: string): Target {
+  return { ...target, path, segments: foldedSegments(path) }
 }
 
 function foldedSegments(path: string): readonly string[] {

@@ -31,7 +31,7 @@ export interface Forwarding {
  * encodings and statuses pass untouched; nothing is cached. Everything the upstream is told of the identity is ready
  * before anything is sent.
  * Does NOT decide whether the request may pass; policy.ts does, before.
- * @throws Denial `headers_too_large`, `misconfigured`, `upstream_unreachable`, `upstream_timeout`
+ * @throws Denial `invalid_request`, `headers_too_large`, `misconfigured`, `upstream_unreachable`, `upstream_timeout`
  */
 export async function forward(forwarding: Forwarding): Promise<Response> {
   const { request, cookies } = forwarding

@@ -173,6 +173,12 @@ describe('an upstream', () => {
     expect(valuesOf(onlySeen(), 'X-Request-Id')).toEqual([expect.stringMatching(/^[0-9a-f-]{36}$/)])
   })
 
+  it('is told the port that the client named', async () => {
+    await gateway.raw('GET /x HTTP/1.1\r\nHost: Gateway.Test.:8787\r\n\r\n')
+
+    expect(valuesOf(onlySeen(), 'X-Forwarded-Host')).toEqual(['gateway.test:8787'])
+  })
+
   it('is told who it is, percent-encoded', async () => {
     const claims = { scope: 'orders:read b', roles: ['staff', 'a,b'], org: { tenant: 'Zoë & Co' } }
 

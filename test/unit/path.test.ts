@@ -297,6 +297,7 @@ describe('an accepted path', () => {
   it.each(SAME)('%s is forwarded as %s and matched as %j', (sent, path, segments) => {
     expect(canonicalTarget(`http://gw.example${sent}`)).toEqual({
       host: 'gw.example',
+      authority: 'gw.example',
       path,
       query: '',
       segments,

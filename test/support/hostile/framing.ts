@@ -130,6 +130,8 @@ export function hosts(everybody: Everybody): readonly Hostile[] {
     ['<script>', AMBIGUOUS],
     ['gateway.test;x', AMBIGUOUS],
     ['*', AMBIGUOUS],
+    ['gateway.test/public', AMBIGUOUS],
+    ['gateway.test/?x', AMBIGUOUS],
     ['', NOT_HTTP],
     ['g\xe9teway.test', NOT_HTTP],
     ['xinside.gateway.test', PASSED],
