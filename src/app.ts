@@ -3,6 +3,7 @@
 import { Hono } from 'hono/tiny'
 
 import { createHealthCheck } from './auth/health.ts'
+import { refresh } from './auth/refresh.ts'
 import type { Site } from './auth/same-site.ts'
 import { showSession } from './auth/session.ts'
 import { signIn } from './auth/sign-in.ts'
@@ -81,6 +82,7 @@ function createOwnUrls(config: Config): OwnUrls {
 
   urls.post('/auth/sign-up', ({ env }) => signUp(env, site(env)))
   urls.post('/auth/sign-in', ({ env }) => signIn(env, site(env)))
+  urls.post('/auth/refresh', ({ env }) => refresh(env, site(env)))
   urls.post('/auth/sign-out', async ({ env }) => signOut(env, site(env), await findCaller(env)))
   urls.post('/auth/sign-out-everywhere', async ({ env }) => signOutEverywhere(env, site(env), await findCaller(env)))
   urls.get('/auth/session', async ({ env }) => showSession(env, await findCaller(env)))

@@ -9,6 +9,8 @@ import type { Log } from './log.ts'
 import { writeLog } from './log.ts'
 import type { Markers } from './sessions/markers.ts'
 import { createMarkers } from './sessions/markers.ts'
+import type { Renewals } from './sessions/renewals.ts'
+import { createRenewals } from './sessions/renewals.ts'
 import type { IssuerKeys } from './tokens/jwks.ts'
 import { createIssuerKeys, createJwksCache } from './tokens/jwks.ts'
 import type { KeyRing } from './tokens/keys.ts'
@@ -25,6 +27,7 @@ export interface Runtime {
   readonly tokens: TokenMemory
   readonly db: Database
   readonly markers: Markers
+  readonly renewals: Renewals
   /** Unix seconds. */
   readonly now: () => number
   readonly log: Log
@@ -88,6 +91,7 @@ function assemble(env: Env, { config, keys, sessionKeys, issuerSecrets, log }: P
     tokens: createTokenMemory(),
     db: createDatabase(bindingOf(env, 'DB', isDatabase)),
     markers: createMarkers({ kv: bindingOf(env, 'MARKERS', isNamespace), kvTtl, isolateTtl, now }),
+    renewals: createRenewals(config.sessions.reuseGrace, now),
     now,
     log,
     findFetcher: (name) => findBinding(env, name, isFetcher),

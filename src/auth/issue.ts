@@ -5,6 +5,7 @@ import type { Exchange, Runtime } from '../runtime.ts'
 import { formatSessionToken } from '../sessions/session-token.ts'
 import type { SessionState } from '../sessions/store.ts'
 import { mintAccessToken } from '../tokens/mint.ts'
+import { answerJson } from './answer.ts'
 import { accessCookie, cookieNames, sessionCookie } from './cookies.ts'
 
 export type Transport = 'cookie' | 'token'
@@ -62,7 +63,7 @@ function answerTokens(
     refresh_token: formatSessionToken(sessionKeys, 'r', session),
     scope: session.scopes.join(' '),
   }
-  return Response.json(body, { status, headers: { 'Cache-Control': 'no-store' } })
+  return answerJson(body, [], status)
 }
 
 function answerCookies(
@@ -74,14 +75,9 @@ function answerCookies(
 ): Response {
   const names = cookieNames(config.insecureCookies)
   const expiresAt = accessExpiry(config, session, now)
-  const response = Response.json(describeSession(session, expiresAt), {
-    status,
-    headers: { 'Cache-Control': 'no-store' },
-  })
   const token = formatSessionToken(sessionKeys, 'c', session)
-  response.headers.append('Set-Cookie', sessionCookie(names, token, session.endsAt - now))
-  response.headers.append('Set-Cookie', accessCookie(names, accessToken, expiresAt - now))
-  return response
+  const cookies = [sessionCookie(names, token, session.endsAt - now), accessCookie(names, accessToken, expiresAt - now)]
+  return answerJson(describeSession(session, expiresAt), cookies, status)
 }
 
 /** Who one is, as `GET /auth/session` answers; never a token. */

@@ -1,40 +1,59 @@
 // In-line renewal: a good session cookie mints the access token that the request lacks (DESIGN §6).
 
-import { Denial } from '../denial.ts'
 import type { Exchange } from '../runtime.ts'
-import { findSession } from '../sessions/lifecycle.ts'
+import { formatSessionToken } from '../sessions/session-token.ts'
 import type { SessionToken } from '../sessions/session-token.ts'
 import type { SessionState } from '../sessions/store.ts'
-import { accessCookie, clearingCookies, cookieNames } from './cookies.ts'
+import { accessCookie, cookieNames, sessionCookie } from './cookies.ts'
 import { accessExpiry, mintFor } from './issue.ts'
+import type { Living } from './present.ts'
+import { presentFor } from './present.ts'
 
 export interface Renewal {
+  readonly session: SessionState
   readonly accessToken: string
-  /** `Set-Cookie` lines for the answer. */
-  readonly cookies: readonly string[]
+  readonly cookies: YoungCookies
 }
 
-/**
- * The session of a session cookie, as D1 holds it now. One round trip.
- * @throws Denial `session_ended`, which clears both cookies, where it is definitely dead.
- */
-export async function findCookieSession({ runtime }: Exchange, token: SessionToken): Promise<SessionState> {
-  const { config, db } = runtime
-  const session = await findSession(db, token.sessionId, config.sessions.idleTimeout)
-  if (session !== null && session.alive && session.generation === token.generation) return session
-  throw sessionEnded(config.insecureCookies)
+/** `Set-Cookie` lines that an answer may carry while they are young: a slow one must not bring back a dead cookie. */
+export interface YoungCookies {
+  readonly lines: readonly string[]
+  /** Unix seconds. */
+  readonly youngUntil: number
 }
 
-/** A fresh access token of a living session, and the cookie that carries it. */
+/** The lines that an answer given at `now` may still carry. */
+export function youngLines({ lines, youngUntil }: YoungCookies, now: number): readonly string[] {
+  return now <= youngUntil ? lines : []
+}
+
+/** Presents the session cookie, which may rotate it, and mints. One round trip. @throws Denial `session_ended` */
+export async function renewSession(exchange: Exchange, token: SessionToken): Promise<Renewal> {
+  const presented = await presentFor(exchange, 'c', token)
+  const { accessToken, cookies } = await renewAccess(exchange, presented.session)
+  return { session: presented.session, accessToken, cookies: withSessionCookie(exchange, presented, cookies) }
+}
+
+/** A fresh access token of a session that D1 has just called alive, and the cookie that carries it. Rotates nothing. */
 export async function renewAccess({ runtime }: Exchange, session: SessionState): Promise<Renewal> {
+  const { config } = runtime
   const now = runtime.now()
   const accessToken = await mintFor(runtime, session, now)
-  const names = cookieNames(runtime.config.insecureCookies)
-  const maxAge = accessExpiry(runtime.config, session, now) - now
-  return { accessToken, cookies: [accessCookie(names, accessToken, maxAge)] }
+  const line = accessCookie(cookieNames(config.insecureCookies), accessToken, accessExpiry(config, session, now) - now)
+  return { session, accessToken, cookies: { lines: [line], youngUntil: now + config.sessions.reuseGrace / 2 } }
 }
 
-/** The refusal of a dead session: 401, and both cookies go. */
-export function sessionEnded(insecureCookies: boolean): Denial {
-  return new Denial('session_ended', { cookies: clearingCookies(cookieNames(insecureCookies)) })
+/** The successor's cookie, the same for every parallel request, counted young from the rotation on. */
+function withSessionCookie(
+  { runtime }: Exchange,
+  { outcome, session }: Living,
+  { lines, youngUntil }: YoungCookies,
+): YoungCookies {
+  if (outcome === 'current') return { lines, youngUntil }
+  const token = formatSessionToken(runtime.sessionKeys, 'c', session)
+  const names = cookieNames(runtime.config.insecureCookies)
+  return {
+    lines: [sessionCookie(names, token, session.endsAt - session.readAt), ...lines],
+    youngUntil: youngUntil - (session.readAt - session.rotatedAt),
+  }
 }

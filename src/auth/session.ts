@@ -4,28 +4,41 @@ import { Denial } from '../denial.ts'
 import type { Exchange } from '../runtime.ts'
 import { findSession } from '../sessions/lifecycle.ts'
 import type { SessionState } from '../sessions/store.ts'
+import { answerJson } from './answer.ts'
 import type { Caller } from './caller.ts'
-import { describeSession } from './issue.ts'
-import { sessionEnded } from './renew.ts'
+import { accessExpiry, describeSession } from './issue.ts'
+import { sessionEnded } from './present.ts'
+import { renewSession, youngLines } from './renew.ts'
+
+/** A caller whose session is alive, and the `Set-Cookie` lines of a renewal that finding it out took. */
+export interface LivingCaller {
+  readonly session: SessionState
+  /** Unix seconds at which the caller's access token expires. */
+  readonly accessExpiresAt: number
+  readonly cookies: readonly string[]
+}
 
 /** `GET /auth/session`. @throws Denial `credential_required`, `invalid_token`, `session_ended` */
 export async function showSession(exchange: Exchange, caller: Caller | null): Promise<Response> {
-  const session = await findCallerSession(exchange, caller)
-  const body = describeSession(session, caller?.accessExpiresAt ?? null)
-  return Response.json(body, { headers: { 'Cache-Control': 'no-store' } })
+  const { session, accessExpiresAt, cookies } = await requireLiving(exchange, caller)
+  return answerJson(describeSession(session, accessExpiresAt), cookies)
 }
 
 /**
- * The caller's session. One round trip.
+ * The caller's session, alive. One round trip; a browser without a good access token is renewed by it.
  * @throws Denial `credential_required` without a credential; `invalid_token` (bearer) or `session_ended` (cookie, which clears it) of a dead session
  */
-export async function findCallerSession({ runtime }: Exchange, caller: Caller | null): Promise<SessionState> {
+export async function requireLiving(exchange: Exchange, caller: Caller | null): Promise<LivingCaller> {
+  const { config, db, now } = exchange.runtime
   if (caller === null) throw new Denial('credential_required')
-  const { db, config } = runtime
+  if (caller.via === 'session') {
+    const { session, cookies } = await renewSession(exchange, caller)
+    const accessExpiresAt = accessExpiry(config, session, now())
+    return { session, accessExpiresAt, cookies: youngLines(cookies, now()) }
+  }
   const session = await findSession(db, caller.sessionId, config.sessions.idleTimeout)
-  const isCurrent = caller.generation === null || caller.generation === session?.generation
-  if (session !== null && session.alive && isCurrent) return session
-  throw caller.via === 'cookie'
+  if (session?.alive === true) return { session, accessExpiresAt: caller.accessExpiresAt, cookies: [] }
+  throw caller.via === 'cookies'
     ? sessionEnded(config.insecureCookies)
     : new Denial('invalid_token', { reason: 'session over' })
 }

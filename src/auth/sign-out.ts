@@ -6,13 +6,15 @@ import type { Ended } from '../sessions/lifecycle.ts'
 import { endAll, endOne } from '../sessions/lifecycle.ts'
 import { publish } from '../sessions/publish.ts'
 import { parseSessionToken } from '../sessions/session-token.ts'
+import { answerJson } from './answer.ts'
 import { readBody } from './body.ts'
 import type { Caller } from './caller.ts'
+import { usesCookies } from './caller.ts'
 import { clearingCookies, cookieNames } from './cookies.ts'
 import { effectiveBy } from './effective.ts'
 import type { Site } from './same-site.ts'
 import { enforceTransport } from './same-site.ts'
-import { findCallerSession } from './session.ts'
+import { requireLiving } from './session.ts'
 
 const NOTHING: Ended = { ended: 0, raised: [] }
 
@@ -22,7 +24,7 @@ const NOTHING: Ended = { ended: 0, raised: [] }
  */
 export async function signOut(exchange: Exchange, site: Site, caller: Caller | null): Promise<Response> {
   const { refresh_token: refreshToken } = await readBody(exchange.request, ['refresh_token'])
-  enforceTransport(site, caller?.via === 'cookie' ? 'cookie' : 'token')
+  enforceTransport(site, usesCookies(caller) ? 'cookie' : 'token')
   const sessionId = caller?.sessionId ?? parseRefreshToken(exchange, refreshToken)
   const ended = sessionId === null ? NOTHING : await endOne(exchange.runtime.db, sessionId, 'sign_out')
   return answerEnded(exchange, site, ended)
@@ -34,8 +36,8 @@ export async function signOut(exchange: Exchange, site: Site, caller: Caller | n
  */
 export async function signOutEverywhere(exchange: Exchange, site: Site, caller: Caller | null): Promise<Response> {
   await readBody(exchange.request, [])
-  enforceTransport(site, caller?.via === 'cookie' ? 'cookie' : 'token')
-  const session = await findCallerSession(exchange, caller)
+  enforceTransport(site, usesCookies(caller) ? 'cookie' : 'token')
+  const { session } = await requireLiving(exchange, caller)
   const { db, config } = exchange.runtime
   const ended = await endAll(db, session, config.sessions.idleTimeout)
   return answerEnded(exchange, site, ended ?? NOTHING)
@@ -52,11 +54,6 @@ function parseRefreshToken({ runtime }: Exchange, refreshToken: string | undefin
 async function answerEnded({ runtime }: Exchange, site: Site, { ended, raised }: Ended): Promise<Response> {
   await Promise.all(raised.map((user) => publish(runtime, user)))
   const { config, now } = runtime
-  const answer = Response.json(
-    { ended, effective_by: effectiveBy(config, now()) },
-    { headers: { 'Cache-Control': 'no-store' } },
-  )
   const cookies = site === 'same' ? clearingCookies(cookieNames(config.insecureCookies)) : []
-  for (const cookie of cookies) answer.headers.append('Set-Cookie', cookie)
-  return answer
+  return answerJson({ ended, effective_by: effectiveBy(config, now()) }, cookies)
 }

@@ -1,12 +1,14 @@
 // Who the request comes from: the token is verified, its standing judged, and a browser's is renewed in-line.
 
-import { findCookieSession, renewAccess, sessionEnded } from '../auth/renew.ts'
+import { sessionEnded } from '../auth/present.ts'
+import type { Renewal, YoungCookies } from '../auth/renew.ts'
+import { renewAccess, renewSession } from '../auth/renew.ts'
 import type { Route } from '../config/config.ts'
 import { Denial } from '../denial.ts'
+import { describeFault } from '../log.ts'
 import type { Exchange } from '../runtime.ts'
 import type { SessionToken } from '../sessions/session-token.ts'
 import { parseSessionToken } from '../sessions/session-token.ts'
-import type { SessionState } from '../sessions/store.ts'
 import type { Identity } from '../tokens/identity.ts'
 import type { Remembered } from '../tokens/memory.ts'
 import type { Credential } from './credential.ts'
@@ -21,8 +23,8 @@ export type Demand = Pick<Route, 'access' | 'acceptsSelf' | 'issuers' | 'revocat
 export interface Authenticated {
   /** `null` is anonymous, which only an `optional` route gives. */
   readonly identity: Identity | null
-  /** `Set-Cookie` lines of a renewal. */
-  readonly cookies: readonly string[]
+  /** The cookies of a renewal, which may not be there yet: an answer takes them along if they are. */
+  readonly renewal: Promise<YoungCookies> | null
 }
 
 /**
@@ -38,7 +40,7 @@ export async function authenticate(exchange: Exchange, credential: Credential, d
 }
 
 function passAnonymous({ access }: Demand): Authenticated {
-  if (access === 'optional') return { identity: null, cookies: [] }
+  if (access === 'optional') return { identity: null, renewal: null }
   throw new Denial('credential_required')
 }
 
@@ -46,7 +48,7 @@ async function judgeBearer(exchange: Exchange, token: string, demand: Demand): P
   const remembered = await verifyRemembered(exchange, token, demand)
   const standing = await judgeRemembered(exchange, token, remembered, demand)
   if (standing.outcome === 'ended') throw new Denial('invalid_token', { reason: 'session over' })
-  return { identity: standing.identity, cookies: [] }
+  return { identity: standing.identity, renewal: null }
 }
 
 /** D1's answer replaces what the isolate remembers of the token, a death included. */
@@ -80,11 +82,12 @@ async function judgeCookies(
   demand: Demand,
 ): Promise<Authenticated> {
   const remembered = await findAccess(exchange, session, access)
-  if (access === null || remembered === null) return renewInline(exchange, await findCookieSession(exchange, session))
+  if (access === null || remembered === null) return renewInline(exchange, await renewSession(exchange, session))
   const standing = await judgeRemembered(exchange, access, remembered, demand)
   if (standing.outcome === 'ended') throw sessionEnded(exchange.runtime.config.insecureCookies)
   const isOutdated = standing.outcome === 'refreshed' && !isUnchanged(remembered.identity, standing.identity)
-  return isOutdated ? renewInline(exchange, standing.session) : { identity: standing.identity, cookies: [] }
+  if (isOutdated) return renewInline(exchange, await renewAccess(exchange, standing.session))
+  return { identity: standing.identity, renewal: renewBeside(exchange, session, standing.identity) }
 }
 
 /** The access cookie's token, which counts only where it is good and of the same session; else it is as if absent. */
@@ -103,9 +106,21 @@ export async function findAccess(
   }
 }
 
-async function renewInline(exchange: Exchange, session: SessionState): Promise<Authenticated> {
-  const { accessToken, cookies } = await renewAccess(exchange, session)
+async function renewInline(exchange: Exchange, { session, accessToken, cookies }: Renewal): Promise<Authenticated> {
   exchange.runtime.markers.learn(session.userId, session.tokenVersion)
   const { identity } = await verifyRemembered(exchange, accessToken, { acceptsSelf: true, issuers: [] })
-  return { identity, cookies }
+  return { identity, renewal: Promise.resolve(cookies) }
+}
+
+/** In the last fifth of a token's life the mint runs beside the request, at most once in a while for a session. */
+function renewBeside(exchange: Exchange, session: SessionToken, { expiresAt }: Identity): Promise<YoungCookies> | null {
+  const { config, now, renewals, log } = exchange.runtime
+  if (expiresAt - now() > config.tokens.accessTtl / 5 || !renewals.begin(session.sessionId)) return null
+  const renewal = renewSession(exchange, session).then(({ cookies }) => cookies)
+  exchange.waitUntil(
+    renewal.catch((error: unknown) =>
+      log({ event: 'fault', request_id: exchange.requestId, reason: 'renewal', ...describeFault(error) }),
+    ),
+  )
+  return renewal
 }

@@ -27,16 +27,16 @@ export async function findCaller(exchange: Exchange): Promise<Caller | null> {
 async function findBearer(exchange: Exchange, token: string): Promise<Caller | null> {
   const { identity } = await verifyRemembered(exchange, token, OWN_TOKENS)
   const { session, expiresAt } = identity
-  return session === null ? null : { sessionId: session, via: 'bearer', generation: null, accessExpiresAt: expiresAt }
+  return session === null ? null : { via: 'bearer', sessionId: session, accessExpiresAt: expiresAt }
 }
 
 async function findCookie(
   exchange: Exchange,
   { access, session: cookie }: Extract<Credential, { kind: 'cookie' }>,
 ): Promise<Caller | null> {
-  const session = cookie === null ? null : parseSessionToken(exchange.runtime.sessionKeys, 'c', cookie)
-  if (session === null) return null
-  const remembered = await findAccess(exchange, session, access)
-  const accessExpiresAt = remembered?.identity.expiresAt ?? null
-  return { ...session, via: 'cookie', accessExpiresAt }
+  const token = cookie === null ? null : parseSessionToken(exchange.runtime.sessionKeys, 'c', cookie)
+  if (token === null) return null
+  const remembered = await findAccess(exchange, token, access)
+  if (remembered === null) return { via: 'session', ...token }
+  return { via: 'cookies', sessionId: token.sessionId, accessExpiresAt: remembered.identity.expiresAt }
 }

@@ -1,6 +1,8 @@
 // A request's way through the gateway, step by step in the order of DESIGN §5.
 
 import { cookieNames } from '../auth/cookies.ts'
+import type { YoungCookies } from '../auth/renew.ts'
+import { youngLines } from '../auth/renew.ts'
 import { answerOrRefuse, describeRefusal } from '../boundary.ts'
 import type { Config, Route } from '../config/config.ts'
 import { Denial } from '../denial.ts'
@@ -44,7 +46,7 @@ export async function handle(exchange: Exchange, target: Target, gateway: Gatewa
   return cors === null ? response : withCors(response, request, cors)
 }
 
-const ANONYMOUS: Authenticated = { identity: null, cookies: [] }
+const ANONYMOUS: Authenticated = { identity: null, renewal: null }
 
 async function pass(exchange: Exchange, target: Target, match: RouteMatch, gateway: Gateway): Promise<Response> {
   const authenticated = await admit(exchange, match)
@@ -107,7 +109,7 @@ async function send(
   target: Target,
   { route }: RouteMatch,
   gateway: Gateway,
-  { identity, cookies }: Authenticated,
+  { identity, renewal }: Authenticated,
   keepAuthorization: boolean,
 ): Promise<Response> {
   const { runtime, request, requestId, clientAddress } = exchange
@@ -128,9 +130,16 @@ async function send(
     cookies: cookieNames(config.insecureCookies),
     findFetcher: runtime.findFetcher,
   })
-  const isYoung = now() - judgedAt <= config.sessions.reuseGrace / 2
-  return cookies.length > 0 && isYoung ? withCookies(response, cookies) : response
+  const cookies = renewal === null ? [] : youngLines(await readyCookies(renewal), now())
+  return cookies.length > 0 ? withCookies(response, cookies) : response
 }
+
+/** A renewal's cookies if they are there by now; no answer waits for them, and one that failed has none. */
+function readyCookies(renewal: Promise<YoungCookies>): Promise<YoungCookies> {
+  return Promise.race([renewal, Promise.resolve(NO_COOKIES)]).catch(() => NO_COOKIES)
+}
+
+const NO_COOKIES: YoungCookies = { lines: [], youngUntil: 0 }
 
 /** Adds a renewal's cookies; the upstream's own stay, and no cache may keep the answer. */
 function withCookies(response: Response, cookies: readonly string[]): Response {

@@ -12,6 +12,9 @@ export interface SessionState {
   readonly clientId: string
   readonly alive: boolean
   readonly generation: number
+  /** Unix seconds of D1's clock: of the last rotation, and of this reading. */
+  readonly rotatedAt: number
+  readonly readAt: number
   readonly authTime: number
   readonly amr: readonly string[]
   /** Unix seconds at which the session ends if nothing else ends it: the earlier of both timeouts. */
@@ -50,7 +53,8 @@ const RAISE = `token_version = max(token_version + 1, CAST(unixepoch('subsec') *
 export function selectSession(db: Database, sessionId: string, idleTimeout: number): D1PreparedStatement {
   return db
     .prepare(
-      `SELECT s.id, s.user_id, s.client_id, (${ALIVE}) AS alive, s.generation, s.auth_time, s.amr,
+      `SELECT s.id, s.user_id, s.client_id, (${ALIVE}) AS alive, s.generation, s.rotated_at,
+         unixepoch() AS read_at, s.auth_time, s.amr,
          min(s.expires_at, s.last_seen_at + ?1) AS ends_at,
          u.token_version, u.published_version, u.roles, u.scopes, u.claims
        FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?2`,
@@ -125,6 +129,82 @@ export function endSurplus(db: Database, userId: string, idleTimeout: number, ma
     .bind(idleTimeout, userId, maxPerUser)
 }
 
+/** A session token that is presented, and the clocks that it is judged by, in seconds. */
+export interface Presentation {
+  readonly sessionId: string
+  readonly generation: number
+  readonly idleTimeout: number
+  /** A current token younger than this is enough as it is. */
+  readonly spacing: number
+  /** For how long after a rotation its predecessor gets the same successor. */
+  readonly grace: number
+}
+
+/** Seconds by which `last_seen_at` may lag, so that presenting a token again and again writes nothing. */
+const SEEN_LAG = 60
+
+/** `ALIVE` for statements that update `sessions` itself; `?1` is the idle timeout. */
+const LIVING = `ended_at IS NULL AND expires_at > unixepoch() AND last_seen_at + ?1 > unixepoch() AND EXISTS (
+  SELECT 1 FROM users u
+  WHERE u.id = sessions.user_id AND u.session_epoch = sessions.session_epoch AND u.disabled_at IS NULL)`
+
+/** The successor of the presented generation is handed out again: its answer may have been lost, or was not the only one asked for. */
+const IN_GRACE = `previous_generation IS ?3 AND rotated_at + ?5 >= unixepoch()`
+
+/**
+ * The one statement that decides a rotation (DESIGN §6): a current token that is old enough, a predecessor whose
+ * successor nobody ever presented, or a generation that only a database from before a restore can have issued.
+ */
+export function rotateSession(db: Database, presented: Presentation): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE sessions SET previous_generation = ?3, generation = max(generation, ?3) + 1, successor_presented = 0,
+         rotated_at = unixepoch(), last_seen_at = unixepoch()
+       WHERE id = ?2 AND ${LIVING} AND (
+         (generation = ?3 AND rotated_at + ?4 <= unixepoch())
+         OR generation < ?3
+         OR (previous_generation IS ?3 AND successor_presented = 0 AND NOT (${IN_GRACE})))
+       RETURNING id`,
+    )
+    .bind(presented.idleTimeout, presented.sessionId, presented.generation, presented.spacing, presented.grace)
+}
+
+/** Remembers that the current token was presented: its predecessor is no longer a lost answer's. */
+export function presentCurrent(
+  db: Database,
+  { idleTimeout, sessionId, generation }: Presentation,
+): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE sessions SET successor_presented = 1, last_seen_at = unixepoch()
+       WHERE id = ?2 AND ${LIVING} AND generation = ?3
+         AND (successor_presented = 0 OR last_seen_at + ${SEEN_LAG} <= unixepoch())`,
+    )
+    .bind(idleTimeout, sessionId, generation)
+}
+
+/** What is neither current nor a predecessor in its window was stolen, or is what a thief left to its owner. */
+const REUSED = `${LIVING} AND generation > ?3 AND NOT (${IN_GRACE})`
+
+/** Raises the version of the user whose session a reused token is about to end. Comes after `rotateSession`. */
+export function raiseVersionForReuse(db: Database, presented: Presentation): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE users SET ${RAISE} WHERE id = (SELECT user_id FROM sessions WHERE id = ?2 AND ${REUSED})
+       RETURNING id, token_version`,
+    )
+    .bind(presented.idleTimeout, presented.sessionId, presented.generation, 0, presented.grace)
+}
+
+/** Ends the session of a reused token, and no other. Comes after `raiseVersionForReuse`. */
+export function endReused(db: Database, presented: Presentation): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE sessions SET ended_at = unixepoch(), end_reason = 'reuse' WHERE id = ?2 AND ${REUSED} RETURNING id`,
+    )
+    .bind(presented.idleTimeout, presented.sessionId, presented.generation, 0, presented.grace)
+}
+
 /** How many sessions of the user are alive. */
 export function countAlive(db: Database, userId: string, idleTimeout: number): D1PreparedStatement {
   return db
@@ -179,6 +259,8 @@ export function parseSession(row: unknown): SessionState | null {
     clientId: readText(row['client_id']),
     alive: row['alive'] === 1,
     generation: readInteger(row['generation']),
+    rotatedAt: readInteger(row['rotated_at']),
+    readAt: readInteger(row['read_at']),
     authTime: readInteger(row['auth_time']),
     amr: readTexts(row['amr']),
     endsAt: readInteger(row['ends_at']),

@@ -1,0 +1,31 @@
+// A session token is presented: D1 decides what it is worth, and a session that a reused one ends is published.
+
+import { Denial } from '../denial.ts'
+import type { Exchange } from '../runtime.ts'
+import { publish } from '../sessions/publish.ts'
+import type { Presented } from '../sessions/rotation.ts'
+import { presentToken } from '../sessions/rotation.ts'
+import type { SessionToken, SessionTokenKind } from '../sessions/session-token.ts'
+import { clearingCookies, cookieNames } from './cookies.ts'
+
+export type Living = Exclude<Presented, { readonly outcome: 'ended' }>
+
+/**
+ * The living session of a token whose mac is good. One round trip.
+ * A cookie is rotated every `rotate_after`, a refresh token each time but for its first moments.
+ * @throws Denial `session_ended`, which clears both cookies where the token is a cookie
+ */
+export async function presentFor(exchange: Exchange, kind: SessionTokenKind, token: SessionToken): Promise<Living> {
+  const { runtime, waitUntil } = exchange
+  const { idleTimeout, rotateAfter, reuseGrace: grace } = runtime.config.sessions
+  const spacing = kind === 'c' ? rotateAfter : 2 * grace
+  const presented = await presentToken(runtime.db, { ...token, idleTimeout, spacing, grace })
+  if (presented.outcome !== 'ended') return presented
+  waitUntil(Promise.all(presented.raised.map((user) => publish(runtime, user))))
+  throw kind === 'c' ? sessionEnded(runtime.config.insecureCookies) : new Denial('session_ended')
+}
+
+/** The refusal of a dead session: 401, and both cookies go. */
+export function sessionEnded(insecureCookies: boolean): Denial {
+  return new Denial('session_ended', { cookies: clearingCookies(cookieNames(insecureCookies)) })
+}

@@ -1,0 +1,42 @@
+// Refreshing: a refresh token, or the session cookie, becomes fresh credentials in its own transport.
+
+import { Denial } from '../denial.ts'
+import type { Exchange } from '../runtime.ts'
+import { parseSessionToken } from '../sessions/session-token.ts'
+import { answerJson } from './answer.ts'
+import { readBody } from './body.ts'
+import { cookieNames, readCookies } from './cookies.ts'
+import { accessExpiry, describeSession, issue } from './issue.ts'
+import { presentFor } from './present.ts'
+import { renewSession, youngLines } from './renew.ts'
+import type { Site } from './same-site.ts'
+import { enforceTransport } from './same-site.ts'
+
+/**
+ * `POST /auth/refresh`. Safe to repeat: a lost answer is asked for again with the same token.
+ * @throws Denial `invalid_request`, `cross_site_request`, `credential_required`, `session_ended`
+ */
+export async function refresh(exchange: Exchange, site: Site): Promise<Response> {
+  const { refresh_token: refreshToken } = await readBody(exchange.request, ['refresh_token'])
+  enforceTransport(site, refreshToken === undefined ? 'cookie' : 'token')
+  return refreshToken === undefined ? refreshCookies(exchange) : refreshTokens(exchange, refreshToken)
+}
+
+async function refreshTokens(exchange: Exchange, refreshToken: string): Promise<Response> {
+  const token = parseSessionToken(exchange.runtime.sessionKeys, 'r', refreshToken)
+  if (token === null) throw new Denial('session_ended', { reason: 'refresh token is not ours' })
+  const { session } = await presentFor(exchange, 'r', token)
+  return issue(exchange, session, 'token', 200)
+}
+
+/** A forged cookie is as if absent. */
+async function refreshCookies(exchange: Exchange): Promise<Response> {
+  const { request, runtime } = exchange
+  const names = cookieNames(runtime.config.insecureCookies)
+  const cookie = readCookies(request.headers.get('Cookie'), names).session
+  const token = cookie === null ? null : parseSessionToken(runtime.sessionKeys, 'c', cookie)
+  if (token === null) throw new Denial('credential_required')
+  const { session, cookies } = await renewSession(exchange, token)
+  const expiresAt = accessExpiry(runtime.config, session, runtime.now())
+  return answerJson(describeSession(session, expiresAt), youngLines(cookies, runtime.now()))
+}

@@ -1,0 +1,45 @@
+// Rotation: what a presented session token is worth, decided by D1 in one round trip (DESIGN §6).
+
+import type { Database } from '../database.ts'
+import { runBatch } from '../database.ts'
+import type { Presentation, RaisedVersion, SessionState } from './store.ts'
+import {
+  endReused,
+  parseRaised,
+  parseSession,
+  presentCurrent,
+  raiseVersionForReuse,
+  rotateSession,
+  selectSession,
+} from './store.ts'
+
+export type Presented =
+  /** The token is current and young enough, and stays what it is. */
+  | { readonly outcome: 'current'; readonly session: SessionState }
+  /** A successor was made. */
+  | { readonly outcome: 'rotated'; readonly session: SessionState }
+  /** A parallel or repeated request: the successor that was made for the first. */
+  | { readonly outcome: 'replayed'; readonly session: SessionState }
+  /** There is no such session any more; `raised` where it was ended just now, because the token was reused. */
+  | { readonly outcome: 'ended'; readonly raised: readonly RaisedVersion[] }
+
+/**
+ * Presents a session token whose mac is good. One transaction decides, remembers and reads, on D1's clock, so no race
+ * can fork a session, and an end beats a rotation.
+ * @throws Error when D1 fails; whether it rotated is then unknown, and presenting the same token again is safe
+ */
+export async function presentToken(db: Database, presented: Presentation): Promise<Presented> {
+  const [rotated = [], , raised = [], , selected] = await runBatch(db, [
+    rotateSession(db, presented),
+    presentCurrent(db, presented),
+    raiseVersionForReuse(db, presented),
+    endReused(db, presented),
+    selectSession(db, presented.sessionId, presented.idleTimeout),
+  ])
+  const session = parseSession(selected?.[0])
+  if (session === null || !session.alive) {
+    return { outcome: 'ended', raised: raised.map(parseRaised).filter((user) => user !== null) }
+  }
+  if (rotated.length > 0) return { outcome: 'rotated', session }
+  return { outcome: session.generation === presented.generation ? 'current' : 'replayed', session }
+}
