@@ -2,7 +2,9 @@
 
 import { Hono } from 'hono/tiny'
 
+import { endSessionOf, showDevices } from './auth/devices.ts'
 import { createHealthCheck } from './auth/health.ts'
+import { replaceOwnPassword } from './auth/password.ts'
 import { refresh } from './auth/refresh.ts'
 import type { Site } from './auth/same-site.ts'
 import { showSession } from './auth/session.ts'
@@ -86,6 +88,11 @@ function createOwnUrls(config: Config): OwnUrls {
   urls.post('/auth/sign-out', async ({ env }) => signOut(env, site(env), await findCaller(env)))
   urls.post('/auth/sign-out-everywhere', async ({ env }) => signOutEverywhere(env, site(env), await findCaller(env)))
   urls.get('/auth/session', async ({ env }) => showSession(env, await findCaller(env)))
+  urls.get('/auth/sessions', async ({ env }) => showDevices(env, await findCaller(env)))
+  urls.delete('/auth/sessions/:id', async ({ env, req }) =>
+    endSessionOf(env, site(env), await findCaller(env), req.param('id')),
+  )
+  urls.post('/auth/password', async ({ env }) => replaceOwnPassword(env, site(env), await findCaller(env)))
   urls.get('/auth/health', ({ env }) => checkHealth(env.runtime))
   urls.get(JWKS, ({ env }) => Response.json(env.runtime.keys.publicJwks, { headers: PUBLIC_FOR_FIVE_MINUTES }))
 

@@ -10,6 +10,7 @@ import {
   parseUser,
   parseWait,
   selectUserByEmail,
+  selectUserById,
   selectWait,
   takeBackAccountAttempt,
 } from './store.ts'
@@ -30,12 +31,20 @@ export type Taken =
  * `email` is what `parseEmail` gave, `address` what a session that opens is stored with.
  * Does NOT tell known users from unknown ones, but by `user`. A blocked attempt is not counted.
  */
-export async function takeTicket(db: Database, email: string, address: string): Promise<Taken> {
-  const attempt = { account: sha256(email), address }
+export function takeTicket(db: Database, email: string, address: string): Promise<Taken> {
+  return take(db, { account: sha256(email), address }, email, selectUserByEmail(db, email))
+}
+
+/** The same for somebody who is signed in and gives his password once more; counted apart from signing in. */
+export function takeTicketOfUser(db: Database, userId: string, address: string): Promise<Taken> {
+  return take(db, { account: sha256(`user ${userId}`), address }, '', selectUserById(db, userId))
+}
+
+async function take(db: Database, attempt: Attempt, email: string, find: D1PreparedStatement): Promise<Taken> {
   const [counted = [], wait, users] = await runBatch(db, [
     insertAttempt(db, attempt, email),
     selectWait(db, attempt),
-    selectUserByEmail(db, email),
+    find,
   ])
   if (counted.length === 0) return { outcome: 'blocked', retryAfter: Math.max(1, parseWait(wait?.[0])) }
   const countedForAccount = counted.some((row) => isObject(row) && row['address'] === '')

@@ -104,13 +104,15 @@ export function removeOldAttempts(db: Database, limit: number): D1PreparedStatem
     .bind(limit)
 }
 
+const USER = `SELECT id, password_hash, session_epoch, disabled_at, token_version, published_version, roles, scopes, claims
+  FROM users`
+
 export function selectUserByEmail(db: Database, email: string): D1PreparedStatement {
-  return db
-    .prepare(
-      `SELECT id, password_hash, session_epoch, disabled_at, token_version, published_version, roles, scopes, claims
-       FROM users WHERE email = ?1`,
-    )
-    .bind(email)
+  return db.prepare(`${USER} WHERE email = ?1`).bind(email)
+}
+
+export function selectUserById(db: Database, id: string): D1PreparedStatement {
+  return db.prepare(`${USER} WHERE id = ?1`).bind(id)
 }
 
 /** Inserts a user without roles and scopes and returns its `id`; no row, and nothing inserted, where the e-mail is taken. */
@@ -131,7 +133,7 @@ export function replacePasswordHash(db: Database, id: string, from: string, to: 
     .bind(id, from, to)
 }
 
-/** A row of `selectUserByEmail`; `null` where there is none. */
+/** A row of `selectUserByEmail` or `selectUserById`; `null` where there is none. */
 export function parseUser(row: unknown): UserRow | null {
   if (!isObject(row)) return null
   return {

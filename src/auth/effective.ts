@@ -1,15 +1,29 @@
 // When a revocation is felt, said in every answer that revokes (DESIGN §7).
 
 import type { Config } from '../config/config.ts'
+import type { Exchange } from '../runtime.ts'
+import type { Ended } from '../sessions/lifecycle.ts'
+import { publish } from '../sessions/publish.ts'
+import { answerJson } from './answer.ts'
 
-export interface EffectiveBy {
+/** Publishes what D1 has committed, then answers how much has ended and when that is felt. */
+export async function announceEnded(
+  { runtime }: Exchange,
+  { ended, raised }: Ended,
+  cookies: readonly string[],
+): Promise<Response> {
+  await Promise.all(raised.map((user) => publish(runtime, user)))
+  return answerJson({ ended, effective_by: effectiveBy(runtime.config, runtime.now()) }, cookies)
+}
+
+interface EffectiveBy {
   readonly session: number
   readonly marker: { readonly expected: number; readonly at_latest: number }
   readonly expiry: number
 }
 
 /** Unix seconds by which each `revocation` setting feels what D1 committed at `now`. */
-export function effectiveBy({ tokens, revocation }: Config, now: number): EffectiveBy {
+function effectiveBy({ tokens, revocation }: Config, now: number): EffectiveBy {
   const expiry = now + tokens.accessTtl + tokens.clockSkew
   const expected = Math.min(now + revocation.isolateTtl + revocation.kvTtl, expiry)
   return { session: now, marker: { expected, at_latest: expiry }, expiry }

@@ -2,7 +2,7 @@
 
 import { forgetAttempts, takeTicket } from '../accounts/attempts.ts'
 import { parseEmail } from '../accounts/email.ts'
-import { hashPassword, verifyPassword } from '../accounts/passwords.ts'
+import { hashPassword } from '../accounts/passwords.ts'
 import type { UserRow } from '../accounts/store.ts'
 import { replacePasswordHash } from '../accounts/store.ts'
 import { Denial } from '../denial.ts'
@@ -12,6 +12,7 @@ import { readBody } from './body.ts'
 import type { Transport } from './issue.ts'
 import { issue } from './issue.ts'
 import { openFor } from './open.ts'
+import { provePassword } from './prove-password.ts'
 import type { Site } from './same-site.ts'
 import { enforceTransport } from './same-site.ts'
 
@@ -60,17 +61,12 @@ export async function enforceAddressLimit({ runtime, clientAddress }: Exchange):
   await enforceRateLimit(limiter, addressBlock(clientAddress))
 }
 
-/** The attempt is counted before the password is looked at, so parallel guesses gain nothing. */
 async function checkPassword(exchange: Exchange, { email, password }: PasswordForm): Promise<Checked> {
-  const taken = await takeTicket(exchange.runtime.db, email, addressBlock(exchange.clientAddress))
-  if (taken.outcome === 'blocked') {
-    throw new Denial('rate_limited', { headers: { 'Retry-After': String(taken.retryAfter) } })
-  }
-  const { user, ticket } = taken
-  const verdict = await verifyPassword(password, user?.passwordHash ?? null)
-  if (user === null || verdict.outcome === 'wrong' || user.disabledAt !== null) throw new Denial('invalid_sign_in')
-  const rehash = verdict.outdated ? await rehashStatements(exchange, user, password) : []
-  return { user, statements: [...forgetAttempts(exchange.runtime.db, ticket), ...rehash] }
+  const { db } = exchange.runtime
+  const taken = await takeTicket(db, email, addressBlock(exchange.clientAddress))
+  const { user, ticket, outdated } = await provePassword(taken, password)
+  const rehash = outdated ? await rehashStatements(exchange, user, password) : []
+  return { user, statements: [...forgetAttempts(db, ticket), ...rehash] }
 }
 
 /** The same password under today's parameters. */

@@ -4,14 +4,12 @@ import { Denial } from '../denial.ts'
 import type { Exchange } from '../runtime.ts'
 import type { Ended } from '../sessions/lifecycle.ts'
 import { endAll, endOne } from '../sessions/lifecycle.ts'
-import { publish } from '../sessions/publish.ts'
 import { parseSessionToken } from '../sessions/session-token.ts'
-import { answerJson } from './answer.ts'
 import { readBody } from './body.ts'
 import type { Caller } from './caller.ts'
 import { usesCookies } from './caller.ts'
 import { clearingCookies, cookieNames } from './cookies.ts'
-import { effectiveBy } from './effective.ts'
+import { announceEnded } from './effective.ts'
 import type { Site } from './same-site.ts'
 import { enforceTransport } from './same-site.ts'
 import { requireLiving } from './session.ts'
@@ -27,7 +25,7 @@ export async function signOut(exchange: Exchange, site: Site, caller: Caller | n
   enforceTransport(site, usesCookies(caller) ? 'cookie' : 'token')
   const sessionId = caller?.sessionId ?? parseRefreshToken(exchange, refreshToken)
   const ended = sessionId === null ? NOTHING : await endOne(exchange.runtime.db, sessionId, 'sign_out')
-  return answerEnded(exchange, site, ended)
+  return announceEnded(exchange, ended, clearedFor(exchange, site))
 }
 
 /**
@@ -40,7 +38,7 @@ export async function signOutEverywhere(exchange: Exchange, site: Site, caller: 
   const { session } = await requireLiving(exchange, caller)
   const { db, config } = exchange.runtime
   const ended = await endAll(db, session, config.sessions.idleTimeout)
-  return answerEnded(exchange, site, ended ?? NOTHING)
+  return announceEnded(exchange, ended ?? NOTHING, clearedFor(exchange, site))
 }
 
 function parseRefreshToken({ runtime }: Exchange, refreshToken: string | undefined): string | null {
@@ -50,10 +48,7 @@ function parseRefreshToken({ runtime }: Exchange, refreshToken: string | undefin
   return token.sessionId
 }
 
-/** Publishes, then says how much has ended and when it is felt; a browser of this site loses its cookies. */
-async function answerEnded({ runtime }: Exchange, site: Site, { ended, raised }: Ended): Promise<Response> {
-  await Promise.all(raised.map((user) => publish(runtime, user)))
-  const { config, now } = runtime
-  const cookies = site === 'same' ? clearingCookies(cookieNames(config.insecureCookies)) : []
-  return answerJson({ ended, effective_by: effectiveBy(config, now()) }, cookies)
+/** A browser of this site loses its cookies. */
+function clearedFor({ runtime }: Exchange, site: Site): readonly string[] {
+  return site === 'same' ? clearingCookies(cookieNames(runtime.config.insecureCookies)) : []
 }

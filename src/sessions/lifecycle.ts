@@ -2,9 +2,15 @@
 
 import type { Database } from '../database.ts'
 import { runBatch } from '../database.ts'
-import type { NewSession, RaisedVersion, SessionState } from './store.ts'
+import type { Device, NewSession, PasswordChange, RaisedVersion, SessionState } from './store.ts'
 import {
   countAlive,
+  endOwn,
+  keepSession,
+  parseDevice,
+  raiseVersionOfOwn,
+  replacePassword,
+  selectDevices,
   endSession,
   endSurplus,
   insertSession,
@@ -103,4 +109,40 @@ export async function endAll(
   ])
   const user = parseRaised(raised?.[0])
   return user === null ? null : { ended: parseCount(alive?.[0]), raised: [user] }
+}
+
+/** The living sessions of a user. One round trip. */
+export async function listDevices(db: Database, userId: string, idleTimeout: number): Promise<readonly Device[]> {
+  const [rows = []] = await runBatch(db, [selectDevices(db, userId, idleTimeout)])
+  return rows.map(parseDevice).filter((device) => device !== null)
+}
+
+/** Ends a session of the user's own; nothing where it is somebody else's, or over. Safe to repeat. */
+export async function endDevice(db: Database, userId: string, sessionId: string, idleTimeout: number): Promise<Ended> {
+  const [raised = [], ended = []] = await runBatch(db, [
+    raiseVersionOfOwn(db, userId, sessionId, idleTimeout),
+    endOwn(db, userId, sessionId, idleTimeout),
+  ])
+  return { ended: ended.length, raised: raised.map(parseRaised).filter((user) => user !== null) }
+}
+
+/**
+ * Changes the password and ends the user's other sessions: one batch. `null` where the password or the session is not
+ * what it was when they were checked. `after` belongs to the same transaction.
+ */
+export async function changePassword(
+  db: Database,
+  userId: string,
+  change: PasswordChange,
+  idleTimeout: number,
+  after: readonly D1PreparedStatement[],
+): Promise<Ended | null> {
+  const [alive, raised] = await runBatch(db, [
+    countAlive(db, userId, idleTimeout),
+    replacePassword(db, change, idleTimeout),
+    keepSession(db, change.sessionId, change.to),
+    ...after,
+  ])
+  const user = parseRaised(raised?.[0])
+  return user === null ? null : { ended: parseCount(alive?.[0]) - 1, raised: [user] }
 }

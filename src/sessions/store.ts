@@ -225,6 +225,86 @@ export function raiseEpoch(db: Database, sessionId: string, idleTimeout: number)
     .bind(idleTimeout, sessionId)
 }
 
+/** A session as its owner sees it. */
+export interface Device {
+  readonly sessionId: string
+  readonly createdAt: number
+  readonly lastSeenAt: number
+  readonly endsAt: number
+  readonly userAgent: string | null
+  readonly address: string | null
+}
+
+/** The living sessions of a user, the one seen last first. */
+export function selectDevices(db: Database, userId: string, idleTimeout: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `SELECT s.id, s.created_at, s.last_seen_at, min(s.expires_at, s.last_seen_at + ?1) AS ends_at, s.user_agent, s.address
+       FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.user_id = ?2 AND ${ALIVE}
+       ORDER BY s.last_seen_at DESC, s.created_at DESC`,
+    )
+    .bind(idleTimeout, userId)
+}
+
+/** Raises the version of a user whose own session is about to be ended; no row where it is not his or not alive. */
+export function raiseVersionOfOwn(
+  db: Database,
+  userId: string,
+  sessionId: string,
+  idleTimeout: number,
+): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE users SET ${RAISE} WHERE id = ?2
+         AND EXISTS (SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?3 AND s.user_id = ?2 AND ${ALIVE})
+       RETURNING id, token_version`,
+    )
+    .bind(idleTimeout, userId, sessionId)
+}
+
+/** Ends a session if it is the user's and alive. */
+export function endOwn(db: Database, userId: string, sessionId: string, idleTimeout: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE sessions SET ended_at = unixepoch(), end_reason = 'by_owner'
+       WHERE id = ?3 AND user_id = ?2 AND ${LIVING} RETURNING id`,
+    )
+    .bind(idleTimeout, userId, sessionId)
+}
+
+/**
+ * Sets another password, if the one that was checked still is the user's and the session that asks is alive, and
+ * raises epoch and version: every session ends.
+ */
+export function replacePassword(db: Database, change: PasswordChange, idleTimeout: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE users SET password_hash = ?4, session_epoch = session_epoch + 1, ${RAISE}
+       WHERE password_hash = ?3
+         AND id = (SELECT s.user_id FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?2 AND ${ALIVE})
+       RETURNING id, token_version`,
+    )
+    .bind(idleTimeout, change.sessionId, change.from, change.to)
+}
+
+/** Takes the session that changed the password over into the new epoch; not one that had ended before. */
+export function keepSession(db: Database, sessionId: string, passwordHash: string): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE sessions SET session_epoch = session_epoch + 1 WHERE id = ?1 AND ended_at IS NULL
+         AND EXISTS (SELECT 1 FROM users u
+           WHERE u.id = sessions.user_id AND u.session_epoch = sessions.session_epoch + 1 AND u.password_hash = ?2)`,
+    )
+    .bind(sessionId, passwordHash)
+}
+
+/** A password hash that was checked, and the one to come. */
+export interface PasswordChange {
+  readonly sessionId: string
+  readonly from: string
+  readonly to: string
+}
+
 /** Notes that a version reached KV, and tells the version that is current by now. */
 export function confirmPublished(db: Database, userId: string, version: number): D1PreparedStatement {
   return db
@@ -269,6 +349,19 @@ export function parseSession(row: unknown): SessionState | null {
     roles: readTexts(row['roles']),
     scopes: readTexts(row['scopes']),
     claims: readObject(row['claims']),
+  }
+}
+
+/** A row of `selectDevices`. */
+export function parseDevice(row: unknown): Device | null {
+  if (!isObject(row)) return null
+  return {
+    sessionId: readText(row['id']),
+    createdAt: readInteger(row['created_at']),
+    lastSeenAt: readInteger(row['last_seen_at']),
+    endsAt: readInteger(row['ends_at']),
+    userAgent: readNullable(row['user_agent'], readText),
+    address: readNullable(row['address'], readText),
   }
 }
 

@@ -1,0 +1,47 @@
+// Changing one's password: the current one is asked for, and every other session ends.
+
+import { forgetAttempts, takeTicketOfUser } from '../accounts/attempts.ts'
+import { passwordProblem } from '../accounts/password-policy.ts'
+import { hashPassword } from '../accounts/passwords.ts'
+import { Denial } from '../denial.ts'
+import { addressBlock } from '../rate-limit.ts'
+import type { Exchange } from '../runtime.ts'
+import { changePassword } from '../sessions/lifecycle.ts'
+import { readBody } from './body.ts'
+import type { Caller } from './caller.ts'
+import { usesCookies } from './caller.ts'
+import { announceEnded } from './effective.ts'
+import { provePassword } from './prove-password.ts'
+import type { Site } from './same-site.ts'
+import { enforceTransport } from './same-site.ts'
+import { requireLiving } from './session.ts'
+import { enforceAddressLimit } from './sign-in.ts'
+
+/**
+ * `POST /auth/password`. The session that asks lives on.
+ * @throws Denial `invalid_request`, `cross_site_request`, `rate_limited`, `invalid_sign_in` (a wrong current one),
+ *   `credential_required`, `invalid_token`, `session_ended`
+ */
+export async function replaceOwnPassword(exchange: Exchange, site: Site, caller: Caller | null): Promise<Response> {
+  const { db, config } = exchange.runtime
+  if (!config.passwords.signIn) throw new Denial('no_route')
+  const { current, next } = await readForm(exchange.request)
+  enforceTransport(site, usesCookies(caller) ? 'cookie' : 'token')
+  await enforceAddressLimit(exchange)
+  const { session, cookies } = await requireLiving(exchange, caller)
+  const taken = await takeTicketOfUser(db, session.userId, addressBlock(exchange.clientAddress))
+  const { user, ticket } = await provePassword(taken, current)
+  const change = { sessionId: session.sessionId, from: user.passwordHash ?? '', to: await hashPassword(next) }
+  const { idleTimeout } = config.sessions
+  const ended = await changePassword(db, user.id, change, idleTimeout, forgetAttempts(db, ticket))
+  if (ended === null) throw new Denial('invalid_sign_in', { reason: 'changed since it was checked' })
+  return announceEnded(exchange, ended, cookies)
+}
+
+async function readForm(request: Request): Promise<{ readonly current: string; readonly next: string }> {
+  const { current, new: next } = await readBody(request, ['current', 'new'])
+  if (current === undefined || next === undefined) throw new Denial('invalid_request', { reason: 'current or new' })
+  const problem = passwordProblem(next)
+  if (problem !== null) throw new Denial('invalid_request', { reason: 'password', members: { detail: problem } })
+  return { current, next }
+}
