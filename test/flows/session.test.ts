@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 
 import { createWorld, ISSUER, UPSTREAM, user } from '../support/world.ts'
 
@@ -154,3 +154,67 @@ describe('in-line renewal', () => {
     expect(world.seen.map(({ headers }) => headers.get('Gatehouse-Subject'))).toEqual([user.id, null])
   })
 })
+
+describe('renewal in the last fifth of a token’s life', () => {
+  async function lateWorld(bindings: Record<string, unknown> = {}) {
+    const world = await createWorld({ bindings, upstream: async () => new Response('ok') })
+    const cookie = await world.signInForCookies()
+    vi.useFakeTimers({ toFake: ['Date'] })
+    onTestFinished(() => {
+      vi.useRealTimers()
+    })
+    return { world, cookie }
+  }
+
+  it('lets the request go on at once, and its cookies join the answer if they are there', async () => {
+    const { world, cookie } = await lateWorld()
+    vi.setSystemTime(Date.now() + 721_000)
+    world.count()
+    const response = await world.send('/x', { headers: { Cookie: cookie } })
+    expect(response.status).toBe(200)
+    expect(world.count().roundTrips).toBe(1)
+  })
+
+  it('does not begin before', async () => {
+    const { world, cookie } = await lateWorld()
+    vi.setSystemTime(Date.now() + 719_000)
+    world.count()
+    await world.send('/x', { headers: { Cookie: cookie } })
+    expect(world.count().roundTrips).toBe(0)
+  })
+
+  it('is begun once for the many requests of a page', async () => {
+    const { world, cookie } = await lateWorld()
+    vi.setSystemTime(Date.now() + 800_000)
+    world.count()
+    await Promise.all(Array.from({ length: 10 }, () => world.send('/x', { headers: { Cookie: cookie } })))
+    expect(world.count().roundTrips).toBe(1)
+  })
+
+  it('that fails, hangs or finds D1 down leaves the request alone', async () => {
+    const { world, cookie } = await lateWorld()
+    vi.setSystemTime(Date.now() + 800_000)
+    const fail = () => Promise.reject(new Error('down'))
+    const isolate = { ...world.env, DB: Object.assign({}, world.env['DB'], { batch: fail }) }
+    const response = await world.sendIn(isolate, '/x', { headers: { Cookie: cookie } })
+    expect(response.status).toBe(200)
+    expect(response.headers.getSetCookie()).toEqual([])
+  })
+
+  it('gives its cookies to an upstream’s answer that comes later', async () => {
+    const { world, cookie } = await lateWorld()
+    vi.setSystemTime(Date.now() + 800_000)
+    const slow = createSlowUpstream()
+    vi.mocked(globalThis.fetch).mockImplementation(slow)
+    const response = await world.send('/x', { headers: { Cookie: cookie } })
+    expect(response.headers.getSetCookie()).toEqual([expect.stringMatching(/^__Host-gatehouse_access=/)])
+  })
+})
+
+/** Answers when D1 has long done so. */
+function createSlowUpstream(): typeof fetch {
+  return async () => {
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    return new Response('late')
+  }
+}

@@ -138,25 +138,25 @@ export async function createWorld(options: WorldOptions = {}) {
       return now
     },
     /** An API client that is signed in, without the costs of a password. */
-    signInForTokens: async () => {
-      const body: unknown = await (await openDirectly(env_, 'token')).json()
+    signInForTokens: async (userId = user.id) => {
+      const body: unknown = await (await openDirectly(env_, 'token', userId)).json()
       if (!isObject(body)) throw new Error('no tokens')
       return { access: String(body['access_token']), refresh: String(body['refresh_token']) }
     },
     /** The `Cookie` header of a browser that is signed in. */
-    signInForCookies: async () => cookieHeader(await openDirectly(env_, 'cookie')),
+    signInForCookies: async () => cookieHeader(await openDirectly(env_, 'cookie', user.id)),
   }
 }
 
 /** What signing in does once the password was right. */
-async function openDirectly(env_: JsonObject, transport: Transport): Promise<Response> {
+async function openDirectly(env_: JsonObject, transport: Transport, userId: string): Promise<Response> {
   const loaded = await loadRuntime(env_)
   if (loaded.outcome !== 'ready') throw new Error(loaded.problems.join(', '))
   const context = createExecutionContext()
   const waitUntil = (work: Promise<unknown>) => context.waitUntil(work)
   const { runtime } = loaded
   const exchange = { request: new Request(ISSUER), requestId: 'test', clientAddress: null, runtime, waitUntil }
-  const proof = { userId: user.id, checked: { sessionEpoch: await epochOf(user.id), passwordHash }, amr: ['pwd'] }
+  const proof = { userId, checked: { sessionEpoch: await epochOf(userId), passwordHash }, amr: ['pwd'] }
   const session = await openFor(exchange, proof, transport, { before: [], after: [] })
   if (session === null) throw new Error('no session')
   const response = await issue(exchange, session, transport, 200)
