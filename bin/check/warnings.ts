@@ -73,8 +73,11 @@ function originWarnings({ config }: Checked): readonly string[] {
 function signInWarnings({ config }: Checked): readonly string[] {
   const asking = config.routes.filter((route) => route.access !== 'public')
   const selfOnly = asking.length > 0 && asking.every((route) => route.issuers.length === 0)
-  if (config.passwords.signIn || !selfOnly) return []
-  return ['nobody can sign in: PASSWORDS.sign_in is off, and no route takes tokens of an ISSUERS entry']
+  const controlled = config.routes.some((route) => route.sessionControl)
+  if (config.passwords.signIn || controlled || !selfOnly) return []
+  return [
+    'nobody can sign in: PASSWORDS.sign_in is off, no route has session_control or takes tokens of an ISSUERS entry',
+  ]
 }
 
 function issuerWarnings({ config, now }: Checked): readonly string[] {

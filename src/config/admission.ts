@@ -1,7 +1,7 @@
 // Which credentials a route looks at, whose, and how it asks whether they were revoked.
 
 import type { Issuer, Route } from './config.ts'
-import { readChoice, readChoices, readFlag, readSomeTexts, refuse, suggestion, type Table } from './read.ts'
+import { readChoice, readChoices, readSomeTexts, refuse, suggestion, type Table } from './read.ts'
 
 export type Admission = Pick<Route, 'access' | 'acceptsSelf' | 'issuers' | 'credentials' | 'revocation' | 'onOutage'>
 
@@ -55,8 +55,5 @@ function readRevocation(table: Table, others: boolean): Pick<Route, 'revocation'
 function refuseLaterMembers(table: Table): void {
   if (readChoice(table, 'unauthenticated', ['401', 'sign-in']) === 'sign-in') {
     refuse(table, 'unauthenticated', 'must not be "sign-in": this version does not have the sign-in page yet')
-  }
-  if (readFlag(table, 'session_control') === true) {
-    refuse(table, 'session_control', 'must not be true: this version does not have session control yet')
   }
 }

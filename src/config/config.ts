@@ -74,6 +74,8 @@ export interface Route {
   readonly identity: ReadonlySet<'headers' | 'assertion'>
   readonly headers: readonly { readonly name: string; readonly claim: string }[]
   readonly forwardToken: boolean
+  /** True lets the upstream sign people in, out and change them (DESIGN §9.3). */
+  readonly sessionControl: boolean
   readonly timeout: number
   readonly allowInPath: ReadonlySet<PathOddity>
   /** Name of a rate-limit binding. */

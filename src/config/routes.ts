@@ -83,6 +83,7 @@ function readRoute(table: Table, { env, self, issuers }: Surroundings): Route | 
     identity: new Set(readChoices(table, 'identity', ['headers', 'assertion']) ?? (['headers', 'assertion'] as const)),
     headers: readIdentityHeaders(table),
     forwardToken: readFlag(table, 'forward_token') ?? false,
+    sessionControl: readFlag(table, 'session_control') ?? false,
     timeout: readDuration(table, 'timeout', '1s', '15m') ?? 30,
     allowInPath: new Set(readChoices(table, 'allow_in_path', ['%2F', '%5C', ';', '//'])),
     rateLimit: readBinding(table, 'rate_limit', env, LIMITER),

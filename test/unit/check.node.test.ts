@@ -46,7 +46,8 @@ const warnings = (toml: string) => after(check(toml), 'Warnings:')
 const problems = (toml: string, secrets?: Readonly<Record<string, unknown>>) =>
   after(check(toml, secrets), 'wrangler.toml would not serve:')
 
-const NOBODY = 'nobody can sign in: PASSWORDS.sign_in is off, and no route takes tokens of an ISSUERS entry'
+const NOBODY =
+  'nobody can sign in: PASSWORDS.sign_in is off, no route has session_control or takes tokens of an ISSUERS entry'
 
 /** Another route in the smallest file. */
 function withRoute(members: string, rest = ''): string {
@@ -268,6 +269,11 @@ describe('a warning', () => {
 })
 
 describe('what a warning is about', () => {
+  it('is not that nobody can sign in, where an upstream with session_control does it', () => {
+    const file = withRoute('path = "/login"\nupstream = "https://origin.example.com"\nsession_control = true')
+    expect(warnings(file)).not.toContain(NOBODY)
+  })
+
   it.each(['', 'host = "other.example.com"', 'host = "api.example.com.au"'])(
     'is no route of another host (%s)',
     (host) => {

@@ -271,7 +271,7 @@ describe('a route', () => {
       { unauthenticated: 'sign-in' },
       'unauthenticated must not be "sign-in": this version does not have the sign-in page yet',
     ],
-    [{ session_control: true }, 'session_control must not be true: this version does not have session control yet'],
+    [{ session_control: 'yes' }, 'session_control must be true or false'],
     [{ identity: ['cookie'] }, 'identity must be a list of "headers" or "assertion"'],
     [{ headers: { 'X Y': 'sub' } }, 'headers."X Y" must be a header name'],
     [{ headers: { 'X-User': '' } }, `headers.X-User ${TEXT}`],
