@@ -22,6 +22,15 @@ export async function runBatch(
   return results.map((result) => result.results)
 }
 
+/**
+ * The column whose `NOT NULL` rolled a batch back, `users.claims`; `null` for every other failure.
+ * D1 tells what its code is about in the message alone.
+ */
+export function findBrokenColumn(error: unknown): string | null {
+  const message = error instanceof Error ? error.message : ''
+  return /NOT NULL constraint failed: (\w+\.\w+)/.exec(message)?.[1] ?? null
+}
+
 /** @throws Error unless D1 answers. */
 export async function probeDatabase(db: Database): Promise<void> {
   await runBatch(db, [db.prepare('SELECT 1')])

@@ -126,6 +126,17 @@ export function insertUser(db: Database, { id, email, passwordHash }: NewUser): 
     .bind(id, email, passwordHash)
 }
 
+/** Inserts a user whom an upstream has named, without roles and scopes, unless there is one. */
+export function insertNamedUser(db: Database, id: string): D1PreparedStatement {
+  return db
+    .prepare(
+      `INSERT INTO users (id, token_version, created_at, changed_at)
+       VALUES (?1, CAST(unixepoch('subsec') * 1000 AS INTEGER), unixepoch(), unixepoch())
+       ON CONFLICT (id) DO NOTHING RETURNING id`,
+    )
+    .bind(id)
+}
+
 /** Stores the same password hashed anew, unless another one was set meanwhile. Ends nothing. Returns the `id` if it did. */
 export function replacePasswordHash(db: Database, id: string, from: string, to: string): D1PreparedStatement {
   return db

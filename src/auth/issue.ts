@@ -67,17 +67,27 @@ function answerTokens(
 }
 
 function answerCookies(
-  { config, sessionKeys }: Runtime,
+  runtime: Runtime,
   session: SessionState,
   accessToken: string,
   status: number,
   now: number,
 ): Response {
+  const expiresAt = accessExpiry(runtime.config, session, now)
+  return answerJson(describeSession(session, expiresAt), cookiesFor(runtime, session, accessToken, now), status)
+}
+
+/** The `Set-Cookie` lines of a session and of its access token. */
+export function cookiesFor(
+  { config, sessionKeys }: Runtime,
+  session: SessionState,
+  accessToken: string,
+  now: number,
+): readonly string[] {
   const names = cookieNames(config.insecureCookies)
-  const expiresAt = accessExpiry(config, session, now)
   const token = formatSessionToken(sessionKeys, 'c', session)
-  const cookies = [sessionCookie(names, token, session.endsAt - now), accessCookie(names, accessToken, expiresAt - now)]
-  return answerJson(describeSession(session, expiresAt), cookies, status)
+  const accessAge = accessExpiry(config, session, now) - now
+  return [sessionCookie(names, token, session.endsAt - now), accessCookie(names, accessToken, accessAge)]
 }
 
 /** Who one is, as `GET /auth/session` answers; never a token. */

@@ -26,20 +26,25 @@ export async function openFor(
   transport: Transport,
   others: OtherStatements,
 ): Promise<SessionState | null> {
-  const { runtime, request, clientAddress, waitUntil } = exchange
-  const { absoluteTimeout } = runtime.config.sessions
-  const userAgent = request.headers.get('User-Agent')?.slice(0, USER_AGENT_LENGTH) ?? null
-  const address = clientAddress === null ? null : addressBlock(clientAddress)
-  const session = { ...proof, sessionId: newSessionId(), absoluteTimeout, userAgent, address }
-  const replaced = transport === 'cookie' ? findReplaced(exchange) : null
+  const { runtime, waitUntil } = exchange
+  const session = { ...describeNew(exchange), ...proof }
+  const replaced = transport === 'cookie' ? findBrowserSession(exchange) : null
   const opened = await openSession(runtime.db, runtime.config.sessions, session, replaced, others)
   if (opened.outcome === 'refused') return null
   waitUntil(Promise.all(opened.raised.map((user) => publish(runtime, user))))
   return opened.session
 }
 
+/** A session to come, by what this request tells of its device. */
+export function describeNew({ runtime, request, clientAddress }: Exchange): Omit<NewSession, keyof Proof> {
+  const { absoluteTimeout } = runtime.config.sessions
+  const userAgent = request.headers.get('User-Agent')?.slice(0, USER_AGENT_LENGTH) ?? null
+  const address = clientAddress === null ? null : addressBlock(clientAddress)
+  return { sessionId: newSessionId(), absoluteTimeout, userAgent, address }
+}
+
 /** The session that this browser has now: a new one takes its place. */
-function findReplaced({ request, runtime }: Exchange): string | null {
+export function findBrowserSession({ request, runtime }: Exchange): string | null {
   const { session } = readCookies(request.headers.get('Cookie'), cookieNames(runtime.config.insecureCookies))
   if (session === null) return null
   return parseSessionToken(runtime.sessionKeys, 'c', session)?.sessionId ?? null

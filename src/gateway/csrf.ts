@@ -1,12 +1,18 @@
 // Cross-site requests: what a browser sends by itself must not write.
 
 import type { Site } from '../auth/same-site.ts'
+import type { Config, Route } from '../config/config.ts'
 import { Denial } from '../denial.ts'
 import { type Credential, isWebSocketUpgrade } from './credential.ts'
 
 /** True where a browser attached the credential unasked and the request can write or open a socket. */
 export function needsSameSite(request: Request, credential: Credential): boolean {
-  return credential.kind === 'cookie' && (!SAFE_METHODS.has(request.method) || isWebSocketUpgrade(request))
+  return credential.kind === 'cookie' && (writes(request) || isWebSocketUpgrade(request))
+}
+
+/** True for every method that RFC 9110 §9.2.1 does not call safe. */
+export function writes({ method }: Request): boolean {
+  return !SAFE_METHODS.has(method)
 }
 
 /**
@@ -22,11 +28,15 @@ export function siteOf(request: Request, allowedOrigins: readonly string[]): Sit
   return site === null && origin === null ? 'unknown' : 'cross'
 }
 
+/** Origins from which a browser may write with cookies. */
+export function ownOrigins({ issuer }: Config, { cors }: Route): readonly string[] {
+  return cors?.credentials === true ? [issuer, ...cors.origins] : [issuer]
+}
+
 /** @throws Denial `cross_site_request` unless the request provably comes from our own or an allowed origin */
 export function enforceSameSite(request: Request, allowedOrigins: readonly string[]): void {
   if (siteOf(request, allowedOrigins) === 'same') return
   throw new Denial('cross_site_request', { reason: 'neither same-origin nor an allowed origin' })
 }
 
-/** RFC 9110 §9.2.1. */
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])

@@ -3,8 +3,9 @@
 import { cookieNames } from '../auth/cookies.ts'
 import type { YoungCookies } from '../auth/renew.ts'
 import { youngLines } from '../auth/renew.ts'
+import type { Control } from '../auth/upstream-control.ts'
 import { answerOrRefuse, describeRefusal } from '../boundary.ts'
-import type { Config, Route } from '../config/config.ts'
+import type { Route } from '../config/config.ts'
 import { Denial } from '../denial.ts'
 import { addressBlock, enforceRateLimit } from '../rate-limit.ts'
 import type { Exchange, Runtime } from '../runtime.ts'
@@ -15,11 +16,12 @@ import type { Authenticated } from './authenticate.ts'
 import { authenticate } from './authenticate.ts'
 import { isPreflight, preflightResponse, withCors } from './cors.ts'
 import { readCredential } from './credential.ts'
-import { enforceSameSite, needsSameSite } from './csrf.ts'
+import { enforceSameSite, needsSameSite, ownOrigins } from './csrf.ts'
 import type { Target } from './path.ts'
 import { enforcePolicy } from './policy.ts'
 import type { RouteMatch, RouteTable } from './route.ts'
 import { compileRoutes, matchRoute, upstreamUrl } from './route.ts'
+import { expectControl, obeyControl } from './session-control.ts'
 import { forward } from './upstream.ts'
 
 /** What is made once from the configuration. */
@@ -41,17 +43,26 @@ export async function handle(exchange: Exchange, target: Target, gateway: Gatewa
   const { cors, key } = match.route
   if (preflight && cors !== null) return preflightResponse(request, match.route, cors)
   const response = await answerOrRefuse({ log: runtime.log, requestId, request, route: key }, () =>
-    preflight ? send(exchange, target, match, gateway, ANONYMOUS, false) : pass(exchange, target, match, gateway),
+    preflight ? send(exchange, target, match, gateway, UNASKED) : pass(exchange, target, match, gateway),
   )
   return cors === null ? response : withCors(response, request, cors)
 }
 
+/** A request that may go on. */
+interface Admitted extends Authenticated {
+  readonly keepAuthorization: boolean
+  readonly control: Control | null
+}
+
 const ANONYMOUS: Authenticated = { identity: null, renewal: null }
+const UNASKED: Admitted = { ...ANONYMOUS, keepAuthorization: false, control: null }
 
 async function pass(exchange: Exchange, target: Target, match: RouteMatch, gateway: Gateway): Promise<Response> {
+  const control = expectControl(exchange, target, match.route)
   const authenticated = await admit(exchange, match)
   await enforceRouteLimit(exchange, match.route, authenticated.identity)
-  return send(exchange, target, match, gateway, authenticated, keepsAuthorization(match.route, authenticated))
+  const keepAuthorization = keepsAuthorization(match.route, authenticated)
+  return send(exchange, target, match, gateway, { ...authenticated, keepAuthorization, control })
 }
 
 /** Who is let in: nobody is asked on `public`, and on `observe` the verdict is only logged, beside the request. */
@@ -71,11 +82,6 @@ async function judge(exchange: Exchange, { route, params }: RouteMatch): Promise
     enforcePolicy(route, authenticated.identity, { params, now: runtime.now() })
   }
   return authenticated
-}
-
-/** Origins from which a browser may write with cookies. */
-function ownOrigins({ issuer }: Config, { cors }: Route): readonly string[] {
-  return cors?.credentials === true ? [issuer, ...cors.origins] : [issuer]
 }
 
 /** Logs what `required` would have said; changes nothing for the request. */
@@ -109,19 +115,19 @@ async function send(
   target: Target,
   { route }: RouteMatch,
   gateway: Gateway,
-  { identity, renewal }: Authenticated,
-  keepAuthorization: boolean,
+  { identity, renewal, keepAuthorization, control }: Admitted,
 ): Promise<Response> {
   const { runtime, request, requestId, clientAddress } = exchange
   const { config, now } = runtime
   const judgedAt = now()
   const isAsserted = identity !== null && route.identity.has('assertion')
-  const response = await forward({
+  const forwarded = await forward({
     request,
     url: upstreamUrl(route, target),
     route,
     identity,
     assertion: isAsserted ? await gateway.assertions.for(identity, route, judgedAt) : null,
+    control: control?.value ?? null,
     requestId,
     clientAddress,
     host: target.authority,
@@ -130,8 +136,9 @@ async function send(
     cookies: cookieNames(config.insecureCookies),
     findFetcher: runtime.findFetcher,
   })
-  const cookies = renewal === null ? [] : youngLines(await readyCookies(renewal), now())
-  return cookies.length > 0 ? withCookies(response, cookies) : response
+  const settled = await obeyControl(exchange, control, identity, forwarded)
+  const renewed = renewal === null ? [] : youngLines(await readyCookies(renewal), now())
+  return withCredentials(forwarded.response, settled.cookies.length > 0 ? settled.cookies : renewed, settled.headers)
 }
 
 /** A renewal's cookies if they are there by now; no answer waits for them, and one that failed has none. */
@@ -141,11 +148,17 @@ function readyCookies(renewal: Promise<YoungCookies>): Promise<YoungCookies> {
 
 const NO_COOKIES: YoungCookies = { lines: [], youngUntil: 0 }
 
-/** Adds a renewal's cookies; the upstream's own stay, and no cache may keep the answer. */
-function withCookies(response: Response, cookies: readonly string[]): Response {
-  if (response.webSocket !== null) return response
+/** Adds what the client gets of us; the upstream's own headers stay, and no cache may keep the answer. */
+function withCredentials(
+  response: Response,
+  cookies: readonly string[],
+  tokens: Readonly<Record<string, string>>,
+): Response {
+  const headers = Object.entries(tokens)
+  if (response.webSocket !== null || cookies.length + headers.length === 0) return response
   const answer = new Response(response.body, response)
   for (const cookie of cookies) answer.headers.append('Set-Cookie', cookie)
+  for (const [name, value] of headers) answer.headers.set(name, value)
   answer.headers.set('Cache-Control', 'no-store')
   return answer
 }

@@ -16,6 +16,8 @@ export interface Forwarding {
   readonly route: Route
   readonly identity: Identity | null
   readonly assertion: string | null
+  /** Value of `Gatehouse-Control`, on routes with session control. */
+  readonly control: string | null
   readonly requestId: string
   readonly clientAddress: string | null
   /** As the client named it. */
@@ -26,6 +28,12 @@ export interface Forwarding {
   readonly findFetcher: (binding: string) => Pick<Fetcher, 'fetch'> | null
 }
 
+export interface Forwarded {
+  readonly response: Response
+  /** The upstream's `Gatehouse-Session`, which the response no longer has. */
+  readonly sessionControl: string | null
+}
+
 /**
  * Sends the request once, never again, and gives the upstream's answer back. Bodies stream both ways; redirects,
  * encodings and statuses pass untouched; nothing is cached. Everything the upstream is told of the identity is ready
@@ -33,7 +41,7 @@ export interface Forwarding {
  * Does NOT decide whether the request may pass; policy.ts does, before.
  * @throws Denial `invalid_request`, `headers_too_large`, `misconfigured`, `upstream_unreachable`, `upstream_timeout`
  */
-export async function forward(forwarding: Forwarding): Promise<Response> {
+export async function forward(forwarding: Forwarding): Promise<Forwarded> {
   const { request, cookies } = forwarding
   const hasBody = request.method !== 'GET' && request.method !== 'HEAD'
   const answer = await send(forwarding, {
@@ -45,11 +53,12 @@ export async function forward(forwarding: Forwarding): Promise<Response> {
   })
   if (!isUsable(answer))
     throw new Denial('upstream_unreachable', { reason: 'the upstream answered with an odd status' })
-  return withTokenProtocol(passResponse(answer, cookies), request)
+  const sessionControl = answer.headers.get('Gatehouse-Session')
+  return { response: withTokenProtocol(passResponse(answer, cookies), request), sessionControl }
 }
 
 function upstreamHeaders(forwarding: Forwarding): Headers {
-  const { request, route, identity, assertion, clientAddress } = forwarding
+  const { request, route, identity, assertion, control, clientAddress } = forwarding
   const headers = passRequestHeaders(request.headers, forwarding)
   passWebSocket(headers, request)
   if (clientAddress !== null) headers.set('X-Forwarded-For', clientAddress)
@@ -58,6 +67,7 @@ function upstreamHeaders(forwarding: Forwarding): Headers {
   headers.set('X-Request-Id', forwarding.requestId)
   for (const [name, value] of identity === null ? [] : identityHeaders(identity, route)) headers.set(name, value)
   if (assertion !== null) headers.set('Gatehouse-Assertion', assertion)
+  if (control !== null) headers.set('Gatehouse-Control', control)
   return headers
 }
 

@@ -305,6 +305,73 @@ export interface PasswordChange {
   readonly to: string
 }
 
+/**
+ * Opens a session for a user whom an upstream vouches for; a user who is not there or disabled breaks `NOT NULL` of
+ * `sessions.user_id`, and with it the transaction.
+ */
+export function insertVouchedSession(db: Database, session: Omit<NewSession, 'checked'>): D1PreparedStatement {
+  return db
+    .prepare(
+      `INSERT INTO sessions (id, user_id, session_epoch, rotated_at, created_at, last_seen_at, expires_at, auth_time,
+         amr, user_agent, address)
+       SELECT ?1, u.id, u.session_epoch, unixepoch(), unixepoch(), unixepoch(), unixepoch() + ?3, unixepoch(), ?4, ?5, ?6
+       FROM (SELECT ?2 AS user_id) named LEFT JOIN users u ON u.id = named.user_id AND u.disabled_at IS NULL`,
+    )
+    .bind(
+      session.sessionId,
+      session.userId,
+      session.absoluteTimeout,
+      JSON.stringify(session.amr),
+      session.userAgent,
+      session.address,
+    )
+}
+
+/** Raises epoch and version of a user, which ends every session of his. */
+export function raiseEpochOf(db: Database, userId: string): D1PreparedStatement {
+  return db
+    .prepare(`UPDATE users SET session_epoch = session_epoch + 1, ${RAISE} WHERE id = ?1 RETURNING id, token_version`)
+    .bind(userId)
+}
+
+/** Roles, scopes and claims to come; `null` and absent claims stay as they are. */
+export interface ProfileUpdate {
+  readonly roles: readonly string[] | null
+  readonly scopes: readonly string[] | null
+  readonly claims: JsonObject
+  /** Of all three together, as `profileProblem` counts them. */
+  readonly maxBytes: number
+}
+
+/**
+ * Updates a user and raises his version where that changes anything. A profile that grows beyond its limit breaks
+ * `NOT NULL` of `users.claims`, and with it the transaction.
+ */
+export function updateProfile(db: Database, userId: string, profile: ProfileUpdate): D1PreparedStatement {
+  return db
+    .prepare(
+      `WITH merged AS (
+         SELECT coalesce(?2, roles) AS roles, coalesce(?3, scopes) AS scopes, json_patch(claims, ?4) AS claims
+         FROM users WHERE id = ?1
+       ), sized AS (
+         SELECT roles, scopes, claims,
+           octet_length(json_object('roles', json(roles), 'scopes', json(scopes), 'claims', json(claims))) AS bytes
+         FROM merged
+       )
+       UPDATE users SET roles = sized.roles, scopes = sized.scopes, claims = iif(sized.bytes <= ?5, sized.claims, NULL),
+         ${RAISE}
+       FROM sized
+       WHERE users.id = ?1
+         AND (users.roles, users.scopes, json(users.claims)) IS NOT (sized.roles, sized.scopes, sized.claims)
+       RETURNING id, token_version`,
+    )
+    .bind(userId, textsOf(profile.roles), textsOf(profile.scopes), JSON.stringify(profile.claims), profile.maxBytes)
+}
+
+function textsOf(texts: readonly string[] | null): string | null {
+  return texts === null ? null : JSON.stringify(texts)
+}
+
 /** Notes that a version reached KV, and tells the version that is current by now. */
 export function confirmPublished(db: Database, userId: string, version: number): D1PreparedStatement {
   return db

@@ -57,7 +57,8 @@ export const RESERVED_CLAIMS: ReadonlySet<string> = new Set([
   '__proto__',
 ])
 
-const MAX_PROFILE_BYTES = 1536
+/** Of roles, scopes and custom claims together, as JSON. */
+export const MAX_PROFILE_BYTES = 1536
 
 /** An access token (RFC 9068 §2) by the ring's first key. Custom claims never take a reserved name. */
 export function mintAccessToken(ring: KeyRing, claims: AccessClaims): Promise<string> {

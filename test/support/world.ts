@@ -181,7 +181,7 @@ async function emptyStorage(): Promise<void> {
 }
 
 /** The `Cookie` header that a browser would send after this answer. */
-function cookieHeader(response: Response): string {
+export function cookieHeader(response: Response): string {
   return response.headers
     .getSetCookie()
     .map((line) => line.split(';')[0] ?? '')

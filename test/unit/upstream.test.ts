@@ -35,6 +35,7 @@ function forwarding(changes: Partial<Forwarding>): Forwarding {
     route: routeOf('/*', { upstream: BOUND }),
     identity: null,
     assertion: null,
+    control: null,
     requestId: 'req_1',
     clientAddress: '192.0.2.1',
     host: 'gateway.test',
@@ -55,7 +56,7 @@ async function sent(changes: Partial<Forwarding>): Promise<Call> {
 }
 
 async function answered(answer: Response): Promise<Response> {
-  return forward(forwarding(fakeUpstream(() => answer)))
+  return (await forward(forwarding(fakeUpstream(() => answer)))).response
 }
 
 async function refused(changes: Partial<Forwarding>): Promise<string> {
@@ -167,7 +168,7 @@ describe('a request on its way', () => {
   it('goes through the global fetch where the route names no binding', async () => {
     const fetch = vi.spyOn(globalThis, 'fetch').mockResolvedValue(new Response('global'))
 
-    const answer = await forward(forwarding({ route: routeOf('/*') }))
+    const { response: answer } = await forward(forwarding({ route: routeOf('/*') }))
 
     expect(await answer.text()).toBe('global')
     expect(fetch).toHaveBeenCalledOnce()
@@ -216,7 +217,7 @@ describe('a WebSocket', () => {
       headers: { Upgrade: 'websocket', 'Sec-WebSocket-Protocol': offered },
     })
 
-    const answer = await forward(forwarding({ ...upstream, request }))
+    const { response: answer } = await forward(forwarding({ ...upstream, request }))
 
     expect(answer.status).toBe(101)
     expect(answer.webSocket).toBe(client)
@@ -229,7 +230,8 @@ describe('a WebSocket', () => {
       headers: { Upgrade: 'websocket', 'Sec-WebSocket-Protocol': 'gatehouse.bearer.a.b.c' },
     })
 
-    expect(await forward(forwarding({ ...fakeUpstream(() => declined), request }))).toBe(declined)
+    const { response } = await forward(forwarding({ ...fakeUpstream(() => declined), request }))
+    expect(response).toBe(declined)
   })
 })
 

@@ -1,0 +1,52 @@
+// Session control: what is checked before an upstream that may sign people in, and what its answer then does (DESIGN §9.3).
+
+import { cookieNames } from '../auth/cookies.ts'
+import { enforceTransport } from '../auth/same-site.ts'
+import type { Control, Settled } from '../auth/upstream-control.ts'
+import { createControl, settleControl } from '../auth/upstream-control.ts'
+import type { Route } from '../config/config.ts'
+import type { Exchange } from '../runtime.ts'
+import type { Identity } from '../tokens/identity.ts'
+import { readCredential } from './credential.ts'
+import { ownOrigins, siteOf, writes } from './csrf.ts'
+import type { Target } from './path.ts'
+import type { Forwarded } from './upstream.ts'
+
+/**
+ * What a request to this route carries; `null` where its upstream controls no sessions. A request that writes proves
+ * first that it comes from this site, unless it carries a bearer token or is of no browser: its answer may set cookies.
+ * @throws Denial `cross_site_request`, `ambiguous_credential`
+ */
+export function expectControl(exchange: Exchange, { host }: Target, route: Route): Control | null {
+  if (!route.sessionControl) return null
+  const { request, runtime } = exchange
+  const control = createControl(exchange, host)
+  const credential = readCredential(request, BEARER, cookieNames(runtime.config.insecureCookies))
+  if (writes(request) && credential.kind === 'none') {
+    enforceTransport(siteOf(request, ownOrigins(runtime.config, route)), control.transport)
+  }
+  return control
+}
+
+/**
+ * What the upstream's answer does to sessions, once it is done; nothing on routes without session control, and nothing
+ * by an answer that tells of an error. An answer that is refused is given up, body and all.
+ * @throws Denial `invalid_session_control`, `invalid_sign_in`
+ */
+export async function obeyControl(
+  exchange: Exchange,
+  control: Control | null,
+  identity: Identity | null,
+  { response, sessionControl: header }: Forwarded,
+): Promise<Settled> {
+  if (control === null || header === null || response.status < 200 || response.status > 399) return NOTHING
+  try {
+    return await settleControl(exchange, control, identity?.session ?? null, { header, status: response.status })
+  } catch (error) {
+    await response.body?.cancel()
+    throw error
+  }
+}
+
+const BEARER: ReadonlySet<'bearer'> = new Set(['bearer'])
+const NOTHING: Settled = { cookies: [], headers: {} }
