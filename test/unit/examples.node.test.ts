@@ -1,13 +1,13 @@
 // The examples as newcomers run them: each in a process of its own, before a key set that this test serves.
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { createServer as createSocketServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 
 import { SignJWT, exportJWK, generateKeyPair } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+import type { Example } from '../support/example.ts'
+import { runExample } from '../support/example.ts'
 
 const ISSUER_KEYS = await generateKeyPair('ES256')
 const FOREIGN_KEYS = await generateKeyPair('ES256')
@@ -24,11 +24,6 @@ afterAll(() => jwks.close())
 
 const gateway = `http://localhost:${portOf(jwks.address())}`
 
-interface Example {
-  readonly origin: string
-  readonly stop: () => void
-}
-
 interface Forgery {
   readonly key?: CryptoKey
   readonly kid?: string
@@ -37,26 +32,6 @@ interface Forgery {
   readonly audience?: string
   readonly expires?: string | null
   readonly subject?: string | null
-}
-
-/** Runs `examples/<name>` on a free port, as the upstream of `gateway`. */
-async function run(name: string): Promise<Example> {
-  const port = await freePort()
-  const origin = `http://localhost:${port}`
-  const file = join(import.meta.dirname, '..', '..', 'examples', name)
-  const env = { ...process.env, PORT: String(port), ORIGIN: origin, GATEWAY: gateway }
-  const child = spawn(process.execPath, [file], { env, stdio: ['ignore', 'pipe', 'inherit'] })
-  await once(child.stdout, 'data')
-  return { origin, stop: () => void child.kill() }
-}
-
-async function freePort(): Promise<number> {
-  const server = createSocketServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const port = portOf(server.address())
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 function portOf(address: AddressInfo | string | null): number {
@@ -92,7 +67,7 @@ const FORGERIES: readonly [string, Forgery][] = [
 describe('the Express upstream', () => {
   let example: Example
   beforeAll(async () => {
-    example = await run('express-upstream.mjs')
+    example = await runExample('express-upstream.mjs', gateway)
   })
   afterAll(() => example.stop())
 
@@ -127,7 +102,7 @@ describe('the Express upstream', () => {
 describe('the demo API', () => {
   let example: Example
   beforeAll(async () => {
-    example = await run('demo-api.mjs')
+    example = await runExample('demo-api.mjs', gateway)
   })
   afterAll(() => example.stop())
 
@@ -159,6 +134,46 @@ describe('the demo API', () => {
     const headers = { 'Gatehouse-Assertion': await assertion(example.origin, forgery) }
     const response = await fetch(`${example.origin}/me`, { headers })
     expect(await response.json()).toMatchObject({ assertion: { verified: false } })
+  })
+
+  const post = (path: string, body: string, type: string, headers: Record<string, string> = {}) =>
+    fetch(example.origin + path, {
+      method: 'POST',
+      body,
+      redirect: 'manual',
+      headers: { 'Content-Type': type, 'Gatehouse-Control': 'c"1', ...headers },
+    })
+
+  it.each([
+    ['application/json', `{"name":"grace","password":"grace's secret"}`, 200, null],
+    ['application/x-www-form-urlencoded', 'name=grace&password=grace%27s+secret', 303, '/me'],
+  ])('signs in by %s, and echoes the control, quoted', async (type, body, status, location) => {
+    const response = await post('/login', body, type)
+    expect([response.status, response.headers.get('Location')]).toEqual([status, location])
+    expect(response.headers.get('Gatehouse-Session')).toBe(
+      'open;sub="grace";roles="member";scope="orders:read";control="c\\"1"',
+    )
+  })
+
+  it.each([
+    '{"name":"grace","password":"wrong"}',
+    `{"name":"nobody","password":"grace's secret"}`,
+    '{"name":"","password":""}',
+    '{"name":["grace"],"password":1}',
+    '{}',
+    'null',
+    'garbage',
+  ])('signs nobody in by %s', async (body) => {
+    const response = await post('/login', body, 'application/json')
+    expect([response.status, response.headers.get('Gatehouse-Session')]).toEqual([401, null])
+  })
+
+  it('signs out, and changes who asks', async () => {
+    const headers = { 'Gatehouse-Subject': 'gr%22ace' }
+    const out = await post('/logout', '', 'application/json', headers)
+    expect(out.headers.get('Gatehouse-Session')).toBe('end;control="c\\"1"')
+    const changed = await post('/promote', '', 'application/json', headers)
+    expect(changed.headers.get('Gatehouse-Session')).toBe('change;sub="gr\\"ace";roles="member admin";control="c\\"1"')
   })
 
   it('sends events as they happen', async () => {
