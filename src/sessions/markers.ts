@@ -55,7 +55,7 @@ export function createMarkers({ kv, kvTtl, isolateTtl, now }: MarkerOptions): Ma
     },
     known: (userId) => memory.get(userId)?.version ?? null,
     read: async (userId) => {
-      const value = await withinTime(kv.get(keyOf(userId), { cacheTtl: kvTtl }), KV_LIMIT_MS)
+      const value = await withinTime(kv.get(markerKey(userId), { cacheTtl: kvTtl }), KV_LIMIT_MS)
       if (value === null) return null
       const version = parseVersion(value)
       learn(userId, version)
@@ -64,20 +64,21 @@ export function createMarkers({ kv, kvTtl, isolateTtl, now }: MarkerOptions): Ma
     learn,
     put: async (userId, version) => {
       learn(userId, version)
-      await withinTime(kv.put(keyOf(userId), String(version)), PUT_LIMIT_MS)
+      await withinTime(kv.put(markerKey(userId), String(version)), PUT_LIMIT_MS)
     },
     probe: async () => {
-      await withinTime(kv.get(keyOf('probe'), { cacheTtl: kvTtl }), KV_LIMIT_MS)
+      await withinTime(kv.get(markerKey('probe'), { cacheTtl: kvTtl }), KV_LIMIT_MS)
     },
   }
 }
 
-function keyOf(userId: string): string {
+/** The name of a user's marker in KV. */
+export function markerKey(userId: string): string {
   return `marker:${userId}`
 }
 
 /** @throws TypeError for anything but a canonical non-negative integer: such a marker is as good as none. */
-function parseVersion(value: unknown): number {
+export function parseVersion(value: unknown): number {
   if (typeof value !== 'string' || !/^(0|[1-9][0-9]{0,15})$/.test(value)) throw new TypeError('a marker is no version')
   return Number(value)
 }
