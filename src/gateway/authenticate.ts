@@ -7,6 +7,7 @@ import type { Route } from '../config/config.ts'
 import { Denial } from '../denial.ts'
 import { describeFault } from '../log.ts'
 import type { Exchange } from '../runtime.ts'
+import { findSession } from '../sessions/lifecycle.ts'
 import type { SessionToken } from '../sessions/session-token.ts'
 import { parseSessionToken } from '../sessions/session-token.ts'
 import type { Identity } from '../tokens/identity.ts'
@@ -82,12 +83,13 @@ async function judgeCookies(
   demand: Demand,
 ): Promise<Authenticated> {
   const remembered = await findAccess(exchange, session, access)
-  if (access === null || remembered === null) return renewInline(exchange, await renewSession(exchange, session))
+  if (access === null || remembered === null) return renewInline(exchange, await renewFor(exchange, session, demand))
   const standing = await judgeRemembered(exchange, access, remembered, demand)
   if (standing.outcome === 'ended') throw sessionEnded(exchange.runtime.config.insecureCookies)
   const isOutdated = standing.outcome === 'refreshed' && !isUnchanged(remembered.identity, standing.identity)
   if (isOutdated) return renewInline(exchange, await renewAccess(exchange, standing.session))
-  return { identity: standing.identity, renewal: renewBeside(exchange, session, standing.identity) }
+  const renewal = demand.access === 'observe' ? null : renewBeside(exchange, session, standing.identity)
+  return { identity: standing.identity, renewal }
 }
 
 /** The access cookie's token, which counts only where it is good and of the same session; else it is as if absent. */
@@ -104,6 +106,15 @@ export async function findAccess(
     if (error instanceof Denial && error.code === 'invalid_token') return null
     throw error
   }
+}
+
+/** `observe` only looks: what a rotation made would never reach the browser. */
+async function renewFor(exchange: Exchange, token: SessionToken, { access }: Demand): Promise<Renewal> {
+  if (access !== 'observe') return renewSession(exchange, token)
+  const { db, config } = exchange.runtime
+  const session = await findSession(db, token.sessionId, config.sessions.idleTimeout)
+  if (session === null || !session.alive) throw sessionEnded(config.insecureCookies)
+  return renewAccess(exchange, session)
 }
 
 async function renewInline(exchange: Exchange, { session, accessToken, cookies }: Renewal): Promise<Authenticated> {

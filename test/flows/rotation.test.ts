@@ -256,6 +256,16 @@ describe('a session cookie', () => {
     expect(late.headers.getSetCookie()).toEqual([])
   })
 
+  it('is not rotated by a route that only observes', async () => {
+    const world = await createWorld({ routes: [{ path: '/*', upstream: UPSTREAM, access: 'observe' }] })
+    const cookie = first(await world.signInForCookies())
+    await age(3600)
+    const before = await env.DB.prepare('SELECT * FROM sessions').first()
+    await world.send('/x', { headers: { Cookie: cookie } })
+    expect(world.logged.map(({ reason }) => reason)).toEqual(['would pass'])
+    expect(await env.DB.prepare('SELECT * FROM sessions').first()).toEqual(before)
+  })
+
   it('refreshes on demand', async () => {
     const world = await createWorld({ routes })
     const cookie = await world.signInForCookies()
