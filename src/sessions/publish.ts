@@ -6,7 +6,14 @@ import type { Log } from '../log.ts'
 import { describeFault } from '../log.ts'
 import type { Markers } from './markers.ts'
 import type { RaisedVersion } from './store.ts'
-import { confirmPublished, parseRaised, selectUnpublished } from './store.ts'
+import {
+  confirmPublished,
+  countUnpublished,
+  parseCount,
+  parseRaised,
+  selectRecent,
+  selectUnpublished,
+} from './store.ts'
 
 export interface Publisher {
   readonly db: Database
@@ -16,18 +23,27 @@ export interface Publisher {
 
 /** Puts of one call; a user who changes faster than that is left to the cron. */
 const ATTEMPTS = 3
-/** Users of one cron tick: two KV and D1 operations each stay well inside an invocation's limits. */
-const TICK_LIMIT = 200
+/** Puts of one user in a tick, of which the next is a minute away. */
+const TICK_ATTEMPTS = 2
+/** Users of one tick: with two KV and two D1 operations each they stay inside an invocation's 1,000 of either. */
+const TICK_SHARE = 100
+const TICK_RECENT = 200
 /** What changed in these seconds is published once more, whatever was confirmed. */
 const RECENT_SECONDS = 300
+/** Answers that a Worker may wait for at once; a seventh would only queue. */
+const LANES = 6
 
 /**
  * Puts the marker of a version that D1 has committed, confirms it, and puts again while D1 is newer.
  * Does NOT throw: a publication that fails is logged, and the cron puts it right.
  */
-export async function publish(publisher: Publisher, { userId, tokenVersion }: RaisedVersion): Promise<void> {
+export async function publish(
+  publisher: Publisher,
+  { userId, tokenVersion }: RaisedVersion,
+  attempts = ATTEMPTS,
+): Promise<void> {
   try {
-    await publishLatest(publisher, userId, tokenVersion, ATTEMPTS)
+    await publishLatest(publisher, userId, tokenVersion, attempts)
   } catch (error) {
     publisher.log({ event: 'publication', subject: userId, ...describeFault(error) })
   }
@@ -42,10 +58,28 @@ async function publishLatest(publisher: Publisher, userId: string, version: numb
   await publishLatest(publisher, userId, current.tokenVersion, attempts - 1)
 }
 
-/** The cron's part: publishes what was never confirmed, and once more what changed in the last five minutes. */
+/**
+ * The cron's part: publishes what was never confirmed, and once more what changed in the last five minutes. Neither can
+ * crowd out the other, nor can users whose put always fails; what a tick leaves over is reported.
+ */
 export async function republish(publisher: Publisher): Promise<void> {
-  const [rows = []] = await runBatch(publisher.db, [selectUnpublished(publisher.db, RECENT_SECONDS, TICK_LIMIT)])
-  const users = rows.map(parseRaised).filter((user) => user !== null)
-  await users.reduce((before, user) => before.then(() => publish(publisher, user)), Promise.resolve())
-  if (users.length === TICK_LIMIT) publisher.log({ event: 'cron', reason: 'backlog', count: users.length })
+  const { db, log } = publisher
+  const [unpublished = [], recent = [], counted] = await runBatch(db, [
+    selectUnpublished(db, TICK_SHARE),
+    selectRecent(db, RECENT_SECONDS, TICK_RECENT),
+    countUnpublished(db),
+  ])
+  const users = [...unpublished, ...recent].map(parseRaised).filter((user) => user !== null)
+  await inLanes(users, (user) => publish(publisher, user, TICK_ATTEMPTS))
+  const left = parseCount(counted?.[0]) - unpublished.length
+  if (left > 0) log({ event: 'cron', reason: 'backlog', count: left })
+}
+
+/** Each lane takes the next user when it is through with its last; `work` must not throw. */
+async function inLanes(users: readonly RaisedVersion[], work: (user: RaisedVersion) => Promise<void>): Promise<void> {
+  const queue = users.values()
+  async function runLane(): Promise<void> {
+    for (const user of queue) await work(user)
+  }
+  await Promise.all(Array.from({ length: LANES }, runLane))
 }

@@ -209,7 +209,7 @@ export function endReused(db: Database, presented: Presentation): D1PreparedStat
 export function countAlive(db: Database, userId: string, idleTimeout: number): D1PreparedStatement {
   return db
     .prepare(
-      `SELECT count(*) AS alive FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.user_id = ?2 AND ${ALIVE}`,
+      `SELECT count(*) AS count FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.user_id = ?2 AND ${ALIVE}`,
     )
     .bind(idleTimeout, userId)
 }
@@ -382,17 +382,42 @@ export function confirmPublished(db: Database, userId: string, version: number):
     .bind(userId, version)
 }
 
-/** Users whose version was never confirmed in KV, then those that changed in the last `recentSeconds`. */
-export function selectUnpublished(db: Database, recentSeconds: number, limit: number): D1PreparedStatement {
+const UNPUBLISHED = `published_version IS NULL OR published_version < token_version`
+
+/**
+ * Users whose version was never confirmed in KV: the `share` that waits longest, then as many of the others by chance, so
+ * that nobody whose put fails again and again is in the others' way. Users without a session have no tokens, and come last.
+ */
+export function selectUnpublished(db: Database, share: number): D1PreparedStatement {
   return db
     .prepare(
-      `SELECT id, token_version FROM (
-         SELECT id, token_version, 0 AS rank, changed_at FROM users
-           WHERE published_version IS NULL OR published_version < token_version
-         UNION ALL
-         SELECT id, token_version, 1, changed_at FROM users
-           WHERE changed_at >= unixepoch() - ?1 AND published_version >= token_version
-       ) ORDER BY rank, changed_at LIMIT ?2`,
+      `WITH waiting AS MATERIALIZED (
+         SELECT id, token_version, changed_at,
+           published_version IS NULL AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.user_id = users.id) AS idle
+         FROM users WHERE ${UNPUBLISHED}
+       ), ranked AS (
+         SELECT id, token_version, idle, row_number() OVER (ORDER BY idle, changed_at, id) AS place FROM waiting
+       )
+       SELECT id, token_version FROM ranked ORDER BY iif(place <= ?1, place, ?1 + 1), idle, random() LIMIT 2 * ?1`,
+    )
+    .bind(share)
+}
+
+/** How many users `selectUnpublished` has to choose from. */
+export function countUnpublished(db: Database): D1PreparedStatement {
+  return db.prepare(`SELECT count(*) AS count FROM users WHERE ${UNPUBLISHED}`)
+}
+
+/**
+ * Users whose version was confirmed and changed in the last `recentSeconds`: a put that was on its way may have come
+ * last. Those of a minute ago come first, because theirs is over by now and this tick is their first.
+ */
+export function selectRecent(db: Database, recentSeconds: number, limit: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `SELECT id, token_version FROM users
+       WHERE changed_at >= unixepoch() - ?1 AND published_version >= token_version
+       ORDER BY changed_at > unixepoch() - 60, changed_at DESC LIMIT ?2`,
     )
     .bind(recentSeconds, limit)
 }
@@ -437,7 +462,7 @@ export function parseRaised(row: unknown): RaisedVersion | null {
   return isObject(row) ? { userId: readText(row['id']), tokenVersion: readInteger(row['token_version']) } : null
 }
 
-/** The number of a `countAlive` row. */
+/** The number of a `countAlive` or `countUnpublished` row. */
 export function parseCount(row: unknown): number {
-  return isObject(row) ? readInteger(row['alive']) : 0
+  return isObject(row) ? readInteger(row['count']) : 0
 }
