@@ -1,7 +1,9 @@
 // An API behind the gateway signs its users in, out and changes them by one response header (DESIGN §9.3).
+import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 
+import worker from '../../src/index.ts'
 import { isObject } from '../../src/json.ts'
 import type { JsonObject } from '../../src/json.ts'
 import { cookieHeader, createWorld, ISSUER, UPSTREAM, user } from '../support/world.ts'
@@ -592,6 +594,28 @@ describe('what it costs', () => {
     world.count()
     expect((await post(world, '/login', { ...BROWSER, Cookie: cookie })).status).toBe(200)
     expect(world.count()).toEqual(counts)
+  })
+
+  it.each([
+    ['open;sub="42"', ['answer', 'put']],
+    ['end-all;sub="usr_0000000000000000000001"', ['put', 'answer']],
+    ['change;sub="usr_0000000000000000000001";roles="x"', ['put', 'answer']],
+  ])('%s: in the order %j', async (member, order) => {
+    const world = await worldWhere(echoing(member))
+    const happened: string[] = []
+    const put = async (): Promise<void> => {
+      await scheduler.wait(50)
+      happened.push('put')
+    }
+    const context = createExecutionContext()
+    const request = new Request<unknown, IncomingRequestCfProperties>(`${ISSUER}/login`, {
+      method: 'POST',
+      headers: BROWSER,
+    })
+    const response = await worker.fetch(request, isolateWith(world, 'MARKERS', { put }), context)
+    happened.push('answer')
+    await waitOnExecutionContext(context)
+    expect([response.status, happened]).toEqual([200, order])
   })
 
   it('publishes the version that D1 has in the end', async () => {
