@@ -207,14 +207,15 @@ describe('a refresh token', () => {
   })
 })
 
+const first = (cookies: string) => cookies.split('; ')[0] ?? ''
+const sessionOf = (response: Response) =>
+  response.headers
+    .getSetCookie()
+    .find((line) => line.startsWith('__Host-gatehouse_session='))
+    ?.split(';')[0]
+
 describe('a session cookie', () => {
   const SAME_SITE = { 'Sec-Fetch-Site': 'same-origin' }
-  const first = (cookies: string) => cookies.split('; ')[0] ?? ''
-  const sessionOf = (response: Response) =>
-    response.headers
-      .getSetCookie()
-      .find((line) => line.startsWith('__Host-gatehouse_session='))
-      ?.split(';')[0]
 
   it('is rotated in-line every rotate_after, and not before', async () => {
     const world = await createWorld({ routes })

@@ -155,17 +155,18 @@ describe('in-line renewal', () => {
   })
 })
 
-describe('renewal in the last fifth of a token’s life', () => {
-  async function lateWorld(bindings: Record<string, unknown> = {}) {
-    const world = await createWorld({ bindings, upstream: async () => new Response('ok') })
-    const cookie = await world.signInForCookies()
-    vi.useFakeTimers({ toFake: ['Date'] })
-    onTestFinished(() => {
-      vi.useRealTimers()
-    })
-    return { world, cookie }
-  }
+/** A browser, and a clock that the test moves. */
+async function lateWorld(bindings: Record<string, unknown> = {}) {
+  const world = await createWorld({ bindings, upstream: async () => new Response('ok') })
+  const cookie = await world.signInForCookies()
+  vi.useFakeTimers({ toFake: ['Date'] })
+  onTestFinished(() => {
+    vi.useRealTimers()
+  })
+  return { world, cookie }
+}
 
+describe('renewal in the last fifth of a token’s life', () => {
   it('lets the request go on at once, and its cookies join the answer if they are there', async () => {
     const { world, cookie } = await lateWorld()
     vi.setSystemTime(Date.now() + 721_000)
@@ -194,8 +195,10 @@ describe('renewal in the last fifth of a token’s life', () => {
   it('that fails, hangs or finds D1 down leaves the request alone', async () => {
     const { world, cookie } = await lateWorld()
     vi.setSystemTime(Date.now() + 800_000)
-    const fail = () => Promise.reject(new Error('down'))
-    const isolate = { ...world.env, DB: Object.assign({}, world.env['DB'], { batch: fail }) }
+    const isolate = {
+      ...world.env,
+      DB: Object.assign({}, world.env['DB'], { batch: () => Promise.reject(new Error('down')) }),
+    }
     const response = await world.sendIn(isolate, '/x', { headers: { Cookie: cookie } })
     expect(response.status).toBe(200)
     expect(response.headers.getSetCookie()).toEqual([])
