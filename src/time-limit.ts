@@ -1,9 +1,10 @@
 // Nothing is waited for without a limit (DESIGN §8).
 
-/** Milliseconds that KV, D1 and a rate limit are waited for. */
+/** Milliseconds that KV, D1, a rate limit and the body of a request to the gateway itself are waited for. */
 export const KV_LIMIT_MS = 500
 export const D1_LIMIT_MS = 5000
 export const RATE_LIMIT_MS = 1000
+export const BODY_LIMIT_MS = 10_000
 
 /**
  * What `work` gives, if it gives it within `limitMs` milliseconds.

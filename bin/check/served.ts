@@ -12,6 +12,16 @@ export function isServed(host: string, patterns: readonly string[]): boolean {
   return patterns.some((pattern) => fits(host, pattern))
 }
 
+/** Patterns, other than custom domains, that leave some requests of their host to go past the gateway. */
+export function partialPatterns(toml: JsonObject): readonly string[] {
+  const routes: readonly unknown[] = Array.isArray(toml['routes']) ? toml['routes'] : [toml['route']]
+  return routes.flatMap((route) => {
+    const pattern = isObject(route) ? route['pattern'] : route
+    if (typeof pattern !== 'string' || (isObject(route) && route['custom_domain'] === true)) return []
+    return /^(?:https:\/\/)?[^/]+\/\*$/i.test(pattern) ? [] : [pattern]
+  })
+}
+
 function hostOf(pattern: string): string {
   const host = pattern.replace(/^https?:\/\//i, '').split('/')[0] ?? ''
   return host.toLowerCase()

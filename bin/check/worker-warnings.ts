@@ -1,7 +1,7 @@
 // Settings of wrangler's own that a gateway should have, or should not.
 import { isObject, type JsonObject } from '../../src/json.ts'
 import { variables } from './env.ts'
-import { servedPatterns } from './served.ts'
+import { partialPatterns, servedPatterns } from './served.ts'
 
 /** `workers_dev` and `preview_urls` are on by default where there are no `routes`. */
 export function workerWarnings(toml: JsonObject): readonly string[] {
@@ -24,7 +24,11 @@ export function workerWarnings(toml: JsonObject): readonly string[] {
     ],
     [isObject(toml['env']), 'env: environments inherit neither vars nor bindings; use one file for each instead'],
   ]
-  return [...rules.flatMap(([applies, text]) => (applies ? [text] : [])), ...sizeWarnings(toml)]
+  const partial = partialPatterns(toml).map(
+    (pattern) =>
+      `the pattern ${pattern} leaves other requests of its host to go past the gateway: use host/* or a custom domain`,
+  )
+  return [...rules.flatMap(([applies, text]) => (applies ? [text] : [])), ...partial, ...sizeWarnings(toml)]
 }
 
 /** A variable holds at most 5 KB (Workers' limits). */

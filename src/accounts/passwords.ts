@@ -43,7 +43,8 @@ export async function hashPassword(password: string): Promise<string> {
 
 /**
  * Whether a password, exactly as it was received, is the one that was hashed (ASVS 6.2.8: no trim, no case, no normalisation).
- * A `null` hash (no such user, or one without a password) costs the same work and is wrong.
+ * A `null` hash (no such user, or one without a password) costs the same work and is wrong; a hash of a cheaper cost does
+ * not answer sooner.
  * `outdated`: right, but hashed with another cost than today's, so hash it anew.
  * @throws Error when the stored hash is malformed or asks for more than Workers allow.
  */
@@ -51,6 +52,7 @@ export async function verifyPassword(password: string, hash: string | null): Pro
   const stored = hash === null ? DUMMY : parseHash(hash)
   const key = await derive(password, stored.salt, stored.key.length, stored.cost)
   const isRight = equalInConstantTime(encode(key), encode(stored.key))
+  if (!isRight && workOf(stored.cost) < workOf(COST)) await derive(password, DUMMY.salt, KEY_BYTES, COST)
   return isRight && hash !== null ? { outcome: 'right', outdated: isOutdated(stored) } : { outcome: 'wrong' }
 }
 
@@ -67,7 +69,11 @@ function parseHash(hash: string): Stored {
 }
 
 function isAffordable({ ln, r, p }: Cost): boolean {
-  return 2 ** ln * r * p <= MAX_WORK && 128 * 2 ** ln * r <= MAX_MEMORY_BYTES
+  return workOf({ ln, r, p }) <= MAX_WORK && 128 * 2 ** ln * r <= MAX_MEMORY_BYTES
+}
+
+function workOf({ ln, r, p }: Cost): number {
+  return 2 ** ln * r * p
 }
 
 function isOutdated({ cost, salt, key }: Stored): boolean {

@@ -2,6 +2,7 @@
 
 import { Denial } from '../denial.ts'
 import { decodeUtf8, parseJsonObject } from '../json.ts'
+import { BODY_LIMIT_MS, withinTime } from '../time-limit.ts'
 
 export type Body = Readonly<Record<string, string>>
 
@@ -14,12 +15,22 @@ type Members = readonly (readonly [string, unknown])[]
  * @throws Denial `invalid_request`, `too_large`.
  */
 export async function readBody(request: Request, allowed: readonly string[], limitBytes = 16_384): Promise<Body> {
-  const bytes = await readBytes(request, limitBytes)
+  const bytes = await readInTime(request, limitBytes)
   if (bytes.length === 0) return {}
   const parse = parserOf(request.headers.get('Content-Type'))
   const text = decodeUtf8(bytes)
   if (text === null) throw invalid('the body is not UTF-8')
   return parseMembers(parse(text), allowed)
+}
+
+/** A client that stops sending is not waited for. */
+async function readInTime(request: Request, limitBytes: number): Promise<Uint8Array> {
+  try {
+    return await withinTime(readBytes(request, limitBytes), BODY_LIMIT_MS)
+  } catch (error) {
+    if (error instanceof Denial) throw error
+    throw invalid('the body did not come whole', error)
+  }
 }
 
 async function readBytes(request: Request, limitBytes: number): Promise<Uint8Array> {

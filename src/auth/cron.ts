@@ -6,7 +6,7 @@ import type { Runtime } from '../runtime.ts'
 import { republish } from '../sessions/publish.ts'
 
 /** Rows that one tick removes. */
-const REMOVE_LIMIT = 500
+const REMOVE_LIMIT = 20_000
 
 export async function tidy(runtime: Runtime): Promise<void> {
   await republish(runtime)

@@ -14,8 +14,8 @@ export function createHealthCheck(): HealthCheck {
   const last = { checkedAt: Number.NEGATIVE_INFINITY, isHealthy: false }
   return async (runtime) => {
     if (runtime.now() - last.checkedAt >= FRESH_FOR) {
-      last.checkedAt = runtime.now()
       last.isHealthy = await isHealthy(runtime)
+      last.checkedAt = runtime.now()
     }
     const status = last.isHealthy ? 200 : 503
     return Response.json({ status: last.isHealthy ? 'ok' : 'unavailable' }, { status, headers: headersFor(status) })

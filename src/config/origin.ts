@@ -10,7 +10,7 @@ export const NOT_AN_ORIGIN =
 /** True for an origin exactly as browsers write it (RFC 6454 §6.1), https or on localhost. */
 export function isOrigin(text: string): boolean {
   const url = parseUrl(text)
-  return url !== null && url.origin === text && isSafe(url)
+  return url !== null && url.origin === text && isSafe(url) && !/\*|\.$/.test(url.hostname)
 }
 
 /** A list of origins, which may be empty; `*` counts where it is allowed. */

@@ -43,7 +43,7 @@ export async function handle(exchange: Exchange, target: Target, gateway: Gatewa
   const { cors, key } = match.route
   if (preflight && cors !== null) return preflightResponse(request, match.route, cors)
   const response = await answerOrRefuse({ log: runtime.log, requestId, request, route: key }, () =>
-    preflight ? send(exchange, target, match, gateway, UNASKED) : pass(exchange, target, match, gateway),
+    preflight ? passPreflight(exchange, target, match, gateway) : pass(exchange, target, match, gateway),
   )
   return cors === null ? response : withCors(response, request, cors)
 }
@@ -56,6 +56,17 @@ interface Admitted extends Authenticated {
 
 const ANONYMOUS: Authenticated = { identity: null, renewal: null }
 const UNASKED: Admitted = { ...ANONYMOUS, keepAuthorization: false, control: null }
+
+/** Nobody is asked who he is, but too many are too many. */
+async function passPreflight(
+  exchange: Exchange,
+  target: Target,
+  match: RouteMatch,
+  gateway: Gateway,
+): Promise<Response> {
+  await enforceRouteLimit(exchange, match.route, null)
+  return send(exchange, target, match, gateway, UNASKED)
+}
 
 async function pass(exchange: Exchange, target: Target, match: RouteMatch, gateway: Gateway): Promise<Response> {
   const control = expectControl(exchange, target, match.route)

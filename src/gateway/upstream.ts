@@ -4,6 +4,7 @@ import type { CookieNames } from '../auth/cookies.ts'
 import type { Route } from '../config/config.ts'
 import { Denial } from '../denial.ts'
 import type { Identity } from '../tokens/identity.ts'
+import { isPreflight } from './cors.ts'
 import { withoutTokenProtocol } from './credential.ts'
 import { identityHeaders } from './identity-headers.ts'
 import { passRequestHeaders } from './request-headers.ts'
@@ -37,13 +38,13 @@ export interface Forwarded {
 /**
  * Sends the request once, never again, and gives the upstream's answer back. Bodies stream both ways; redirects,
  * encodings and statuses pass untouched; nothing is cached. Everything the upstream is told of the identity is ready
- * before anything is sent.
+ * before anything is sent. A preflight is not judged, so it goes with neither body nor cookies, which browsers never send.
  * Does NOT decide whether the request may pass; policy.ts does, before.
  * @throws Denial `invalid_request`, `headers_too_large`, `misconfigured`, `upstream_unreachable`, `upstream_timeout`
  */
 export async function forward(forwarding: Forwarding): Promise<Forwarded> {
   const { request, cookies } = forwarding
-  const hasBody = request.method !== 'GET' && request.method !== 'HEAD'
+  const hasBody = request.method !== 'GET' && request.method !== 'HEAD' && !isPreflight(request)
   const answer = await send(forwarding, {
     method: request.method,
     headers: upstreamHeaders(forwarding),
@@ -61,6 +62,7 @@ function upstreamHeaders(forwarding: Forwarding): Headers {
   const { request, route, identity, assertion, control, clientAddress } = forwarding
   const headers = passRequestHeaders(request.headers, forwarding)
   passWebSocket(headers, request)
+  if (isPreflight(request)) headers.delete('Cookie')
   if (clientAddress !== null) headers.set('X-Forwarded-For', clientAddress)
   headers.set('X-Forwarded-Host', forwarding.host)
   headers.set('X-Forwarded-Proto', request.url.startsWith('https:') ? 'https' : 'http')

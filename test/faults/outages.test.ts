@@ -20,6 +20,11 @@ const failAfterCommit = async (statements: D1PreparedStatement[]): Promise<never
   throw new Error('Network connection lost.')
 }
 
+const slowly = async (statements: D1PreparedStatement[]): Promise<unknown> => {
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  return env.DB.batch(statements)
+}
+
 /** How a KV read can go wrong. */
 const KV = {
   up: {},
@@ -186,6 +191,15 @@ describe('health', () => {
     expect((await world.sendIn(noKv, '/auth/health')).status).toBe(503)
     const noD1 = { ...world.env, DB: faulty(world, 'DB', { batch: fail }) }
     expect((await world.sendIn(noD1, '/auth/health')).status).toBe(503)
+  })
+})
+
+describe('health of an isolate that has just started', () => {
+  it('is known to nobody before D1 and KV have answered: parallel calls ask too', async () => {
+    const world = await createWorld({ routes })
+    const isolate = { ...world.env, DB: faulty(world, 'DB', { batch: slowly }) }
+    const responses = await Promise.all([1, 2, 3].map(() => world.sendIn(isolate, '/auth/health')))
+    expect(responses.map(({ status }) => status)).toEqual([200, 200, 200])
   })
 })
 

@@ -120,6 +120,22 @@ describe('CORS headers of the upstream', () => {
     expect(headers?.get('Cookie')).toBeNull()
   })
 
+  it('a preflight takes neither body nor cookies along, and is counted by the route’s limit', async () => {
+    const API_LIMIT = { limit: async () => ({ success: false }) }
+    const world = await createWorld({
+      bindings: { API_LIMIT },
+      routes: [
+        { path: '/*', upstream: UPSTREAM },
+        { path: '/limited/*', upstream: UPSTREAM, rate_limit: 'API_LIMIT' },
+      ],
+    })
+    const asked = preflight('https://evil.test')
+    const headers = { ...asked.headers, Cookie: 'app_session=victim', 'X-Any': '1' }
+    expect((await world.send('/x', { method: 'OPTIONS', headers, body: '{"write":true}' })).status).toBe(200)
+    expect(world.seen.map(({ body, headers: seen }) => [body, seen.get('Cookie')])).toEqual([['', null]])
+    expect((await world.send('/limited/x', asked)).status).toBe(429)
+  })
+
   it('`*` is for everybody, without credentials', async () => {
     const world = await createWorld(options)
     const response = await world.send('/anyone/x', { headers: { Origin: 'https://evil.test' } })

@@ -1,5 +1,5 @@
 // Bodies of requests to the gateway itself: what is read, and what is refused with which code.
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 
 import { readBody } from '../../src/auth/body.ts'
 import { Denial } from '../../src/denial.ts'
@@ -106,6 +106,20 @@ describe('a body', () => {
 
     expect((await denialOf(readBody(request, ALLOWED, 100))).code).toBe('too_large')
     expect(sent).toBeLessThan(10)
+  })
+
+  it('is not waited for when it stops coming', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => {
+      vi.useRealTimers()
+    })
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
+    const writer = writable.getWriter()
+    const request = new Request('https://gate.example/auth/sign-in', { method: 'POST', body: readable })
+    const denied = denialOf(readBody(request, ALLOWED))
+    await writer.write(new TextEncoder().encode('{"ema'))
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect((await denied).code).toBe('invalid_request')
   })
 
   it('is joined where a character is cut by two chunks', async () => {

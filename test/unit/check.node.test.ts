@@ -225,6 +225,16 @@ describe('a warning', () => {
       `preview_urls = true${SMALLEST}`,
       'preview_urls is not false: every version is also served on an address of its own',
     ],
+    [
+      'tells a pattern that covers a part of its host',
+      SMALLEST.replace(/routes = .*/, 'routes = [{ pattern = "api.example.com/orders/*", zone_name = "example.com" }]'),
+      'the pattern api.example.com/orders/* leaves other requests of its host to go past the gateway: use host/* or a custom domain',
+    ],
+    [
+      'tells a pattern for http alone',
+      SMALLEST.replace(/routes = .*/, 'routes = ["http://api.example.com/*"]'),
+      'the pattern http://api.example.com/* leaves other requests of its host to go past the gateway: use host/* or a custom domain',
+    ],
     ['tells a missing date', SMALLEST.replace(/compatibility_date.*/, ''), 'compatibility_date is missing'],
     ['tells a missing flag', SMALLEST.replace('nodejs_compat', 'x'), 'compatibility_flags must have "nodejs_compat"'],
     [

@@ -30,6 +30,17 @@ describe('verifying a password', () => {
     }
   })
 
+  it('does today’s work too for a wrong password where the stored hash is a cheaper one', async () => {
+    const cheap = `$scrypt$ln=12,r=8,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`
+
+    await verifyPassword('wrong horse battery', cheap)
+
+    expect(vi.mocked(scrypt).mock.calls.map(([, , , cost]) => [cost.N, cost.p])).toEqual([
+      [4096, 1],
+      [16_384, 5],
+    ])
+  })
+
   it('does none where the stored hash asks for more than Workers allow', async () => {
     const hash = `$scrypt$ln=17,r=8,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`
 
