@@ -123,6 +123,9 @@ describe('D1 down', () => {
     ['POST', '/auth/sign-in'],
     ['POST', '/auth/sign-out'],
     ['POST', '/auth/sign-out-everywhere'],
+    ['POST', '/auth/refresh'],
+    ['GET', '/auth/sessions'],
+    ['DELETE', '/auth/sessions/ses_0000000000000000000000'],
     ['GET', '/auth/session'],
   ])('%s %s is 503, and clears no cookie', async (method, path) => {
     const world = await createWorld({ routes })

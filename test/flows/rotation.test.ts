@@ -107,6 +107,40 @@ describe('a refresh token', () => {
     expect(await endReason()).toBe('reuse')
   })
 
+  it('survives answers that arrive in the wrong order: the older one is what the client holds in the end', async () => {
+    const world = await createWorld({ routes })
+    const { refresh: first } = await world.signInForTokens()
+    await age(60)
+    const second = await refresh(world, first)
+    await age(60)
+    const third = await refresh(world, second.refresh)
+    expect((await refresh(world, second.refresh)).refresh).toBe(third.refresh)
+    await age(31)
+    const fourth = await refresh(world, second.refresh)
+    expect(fourth.status).toBe(200)
+    expect(fourth.refresh).toContain('.4.')
+  })
+
+  it('is not used up where D1 fails before or after the commit: repeating it gets on', async () => {
+    const world = await createWorld({ routes })
+    const { refresh: first } = await world.signInForTokens()
+    await age(60)
+    const post = {
+      method: 'POST',
+      body: JSON.stringify({ refresh_token: first }),
+      headers: { 'Content-Type': 'application/json' },
+    }
+    const failing = (batch: (statements: D1PreparedStatement[]) => Promise<unknown>) =>
+      world.sendIn({ ...world.env, DB: Object.assign({}, world.env['DB'], { batch }) }, '/auth/refresh', post)
+    const before = await failing(() => Promise.reject(new Error('down')))
+    const after = await failing(async (statements) => {
+      await env.DB.batch(statements)
+      throw new Error('Network connection lost.')
+    })
+    expect([before.status, after.status]).toEqual([503, 503])
+    expect((await refresh(world, first)).refresh).toContain('.2.')
+  })
+
   it('ends by reuse this session only', async () => {
     const world = await createWorld({ routes })
     const other = await world.signInForTokens()
