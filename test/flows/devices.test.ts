@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 
-import { createWorld, insertUser, PASSWORD, UPSTREAM, user } from '../support/world.ts'
+import { createWorld, insertUser, lengthenBlocks, PASSWORD, UPSTREAM, user } from '../support/world.ts'
 import type { World } from '../support/world.ts'
 
 const routes = [{ path: '/*', upstream: UPSTREAM, revocation: 'session' }]
@@ -145,6 +145,7 @@ describe('changing one’s password', () => {
     const ask = (current: string) =>
       world.bearer(access, '/auth/password', { method: 'POST', body: JSON.stringify({ current, new: next }), headers })
     for (const guess of ['a', 'b', 'c', 'd', 'e']) expect((await ask(guess)).status).toBe(401)
+    await lengthenBlocks()
     expect((await ask(PASSWORD)).status).toBe(429)
   })
 

@@ -169,7 +169,7 @@ async function lateWorld(bindings: Record<string, unknown> = {}) {
 describe('renewal in the last fifth of a token’s life', () => {
   it('lets the request go on at once, and its cookies join the answer if they are there', async () => {
     const { world, cookie } = await lateWorld()
-    vi.setSystemTime(Date.now() + 721_000)
+    vi.setSystemTime(Date.now() + 740_000)
     world.count()
     const response = await world.send('/x', { headers: { Cookie: cookie } })
     expect(response.status).toBe(200)
@@ -178,7 +178,7 @@ describe('renewal in the last fifth of a token’s life', () => {
 
   it('does not begin before', async () => {
     const { world, cookie } = await lateWorld()
-    vi.setSystemTime(Date.now() + 719_000)
+    vi.setSystemTime(Date.now() + 700_000)
     world.count()
     await world.send('/x', { headers: { Cookie: cookie } })
     expect(world.count().roundTrips).toBe(0)
