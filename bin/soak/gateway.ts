@@ -1,15 +1,15 @@
 // A gateway on this machine, with its state on disk, that can be killed at any moment and starts again on that state.
-import { execFile, execFileSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import type { OutgoingHttpHeaders } from 'node:http'
 import { request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
 
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 
+import { bundleInto } from '../bundle.ts'
 import { makeSecrets } from '../secrets.ts'
 import type { Secrets } from '../secrets.ts'
 import { BESIDE, UPSTREAM } from './beside.ts'
@@ -129,10 +129,7 @@ async function rest(): Promise<void> {
 
 /** What `wrangler deploy` would upload. */
 async function bundle(folder: string): Promise<string> {
-  const wrangler = join(ROOT, 'node_modules', 'wrangler', 'bin', 'wrangler.js')
-  const flags = ['deploy', '--dry-run', '--outdir', folder, '--config', join(ROOT, 'wrangler.toml')]
-  const env = { ...process.env, WRANGLER_SEND_METRICS: 'false', CI: 'true' }
-  await promisify(execFile)(process.execPath, [wrangler, ...flags], { cwd: ROOT, env })
+  await bundleInto(folder)
   return readFileSync(join(folder, 'index.js'), 'utf8')
 }
 

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,6 +7,7 @@ import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { parse } from 'smol-toml'
 import { afterAll, describe, expect, it } from 'vitest'
 
+import { bundleInto } from '../../bin/bundle.ts'
 import { generateSigningKey } from '../../src/tokens/keys.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
@@ -34,10 +34,8 @@ describe('the smallest configuration', () => {
   it('is deployed by wrangler, and serves', async () => {
     const file = join(folder, 'wrangler.toml')
     writeFileSync(file, smallest)
-    const wrangler = join(ROOT, 'node_modules', 'wrangler', 'bin', 'wrangler.js')
-    const env = { ...process.env, CI: '1', WRANGLER_SEND_METRICS: 'false' }
     const dist = join(folder, 'dist')
-    execFileSync(process.execPath, [wrangler, 'deploy', '--dry-run', '--config', file, '--outdir', dist], { env })
+    await bundleInto(dist, file)
 
     const { vars } = parse(smallest)
     const secrets = {

@@ -1,6 +1,5 @@
 // The real Worker, bundled, in workerd on a socket of its own: no proxy of a development server reads a request first.
 
-import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
@@ -9,13 +8,14 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { promisify } from 'node:util'
 
 import type { JWK } from 'jose'
 import { exportJWK, generateKeyPair, importJWK, SignJWT } from 'jose'
 import type { V4MiniflareOptions } from 'miniflare'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { afterAll } from 'vitest'
+
+import { bundleInto } from '../../bin/bundle.ts'
 
 export const ISSUER = 'https://gateway.test'
 
@@ -112,13 +112,8 @@ const ROOT = join(import.meta.dirname, '../..')
 /** What `wrangler deploy` would upload. */
 async function bundle(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-'))
-  const wrangler = join(ROOT, 'node_modules/wrangler/bin/wrangler.js')
-  const flags = ['deploy', '--dry-run', '--outdir', folder, '--config', join(ROOT, 'wrangler.toml')]
   try {
-    await promisify(execFile)(process.execPath, [wrangler, ...flags], {
-      cwd: ROOT,
-      env: { ...process.env, WRANGLER_SEND_METRICS: 'false', CI: 'true' },
-    })
+    await bundleInto(folder)
     return readFileSync(join(folder, 'index.js'), 'utf8')
   } finally {
     rmSync(folder, { recursive: true })

@@ -1,15 +1,16 @@
 // The bundled Worker in workerd itself: no wrangler and no Miniflare has a hand in what it is given.
 
 import type { ChildProcess } from 'node:child_process'
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
-import { promisify } from 'node:util'
 
 import { afterAll } from 'vitest'
+
+import { bundleInto } from '../../../bin/bundle.ts'
 
 export interface RawWorkerd {
   readonly port: number
@@ -31,7 +32,7 @@ export default { fetch: (request, vars, context) => gateway.fetch(request, (env 
 /** Starts one with these variables; it stops when the test file is through. */
 export async function startRawWorkerd(vars: Readonly<Record<string, unknown>>): Promise<RawWorkerd> {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-'))
-  await bundleTo(folder)
+  await bundleInto(folder)
   writeFileSync(join(folder, 'entry.js'), ENTRY)
   writeFileSync(join(folder, 'config.capnp'), configOf(vars))
   const workerd = spawn(join(ROOT, 'node_modules/.bin/workerd'), ['serve', 'config.capnp', '--control-fd=3'], {
@@ -43,14 +44,6 @@ export async function startRawWorkerd(vars: Readonly<Record<string, unknown>>): 
     rmSync(folder, { recursive: true })
   })
   return { port: await readPort(workerd), log: collect(readable(workerd.stdout)) }
-}
-
-/** What `wrangler deploy` would upload. */
-async function bundleTo(folder: string): Promise<void> {
-  const wrangler = join(ROOT, 'node_modules/wrangler/bin/wrangler.js')
-  const flags = ['deploy', '--dry-run', '--outdir', folder, '--config', join(ROOT, 'wrangler.toml')]
-  const env = { ...process.env, WRANGLER_SEND_METRICS: 'false', CI: 'true' }
-  await promisify(execFile)(process.execPath, [wrangler, ...flags], { cwd: ROOT, env })
 }
 
 /** Cap'n Proto takes JSON's strings as they are. */
