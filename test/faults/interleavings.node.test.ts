@@ -62,7 +62,8 @@ vi.mock('../../src/auth/control-batch.ts', async (original) => {
 })
 
 const SCHEDULES = Number(process.env['SCHEDULES'] ?? 20_000)
-const SEED = process.env['SEED'] === undefined ? undefined : Number(process.env['SEED'])
+/** The same schedules on every machine; another SEED plays others. */
+const SEED = Number(process.env['SEED'] ?? 1_241_665_317)
 /** Not to be shrunk where it only matters that one is found. */
 const SHRINKS = process.env['SHRINK'] !== 'no'
 
@@ -129,7 +130,7 @@ it(`keeps every promise in ${SCHEDULES} schedules`, { timeout: 3_600_000 }, asyn
   const result = await checkProperty(asyncProperty(plan, play), {
     numRuns: SCHEDULES,
     endOnFailure: !SHRINKS,
-    ...(SEED === undefined ? {} : { seed: SEED }),
+    seed: SEED,
   })
   const seconds = ((performance.now() - began) / 1000).toFixed(0)
   console.log(`interleavings: ${result.numRuns} schedules in ${seconds} s, seed ${result.seed}`)
