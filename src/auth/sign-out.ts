@@ -38,7 +38,8 @@ export async function signOutEverywhere(exchange: Exchange, site: Site, caller: 
   const { session } = await requireLiving(exchange, caller)
   const { db, config } = exchange.runtime
   const ended = await endAll(db, session, config.sessions.idleTimeout)
-  return announceEnded(exchange, ended ?? NOTHING, clearedFor(exchange, site))
+  if (ended === null) throw new Denial('session_ended', { reason: 'over since it was looked at' })
+  return announceEnded(exchange, ended, clearedFor(exchange, site))
 }
 
 function parseRefreshToken({ runtime }: Exchange, refreshToken: string | undefined): string | null {

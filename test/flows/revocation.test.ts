@@ -25,6 +25,13 @@ async function changeRoles(roles: readonly string[]): Promise<void> {
   await env.MARKERS.put(`marker:${user.id}`, String(version))
 }
 
+/** Whatever was asked of D1, every session ends right after it. */
+async function endAfterwards(statements: D1PreparedStatement[]): Promise<unknown> {
+  const results = await env.DB.batch(statements)
+  await env.DB.prepare("UPDATE sessions SET ended_at = unixepoch(), end_reason = 'test'").run()
+  return results
+}
+
 describe('signing out everywhere', () => {
   it('refuses the same token on `marker` and `session` routes, and leaves `expiry` its minutes', async () => {
     const world = await createWorld({ routes })
@@ -57,6 +64,15 @@ describe('signing out everywhere', () => {
     await world.bearer(access, '/orders')
     await world.bearer(access, '/auth/sign-out-everywhere', { method: 'POST' })
     expect((await world.bearer(access, '/orders')).status).toBe(401)
+  })
+
+  it('never says 200 where the session that asks ends meanwhile and others live on', async () => {
+    const world = await createWorld({ routes })
+    const { access } = await world.signInForTokens()
+    const isolate = { ...world.env, DB: Object.assign({}, world.env['DB'], { batch: endAfterwards }) }
+    const headers = { Authorization: `Bearer ${access}` }
+    const response = await world.sendIn(isolate, '/auth/sign-out-everywhere', { method: 'POST', headers })
+    expect(response.status).toBe(401)
   })
 
   it('cannot be asked for by a session that has ended', async () => {
