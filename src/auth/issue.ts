@@ -41,40 +41,33 @@ export async function issue(
   transport: Transport,
   status: 200 | 201,
 ): Promise<Response> {
-  const now = runtime.now()
-  const accessToken = await mintFor(runtime, session, now)
   return transport === 'token'
-    ? answerTokens(runtime, session, accessToken, status, now)
-    : answerCookies(runtime, session, accessToken, status, now)
+    ? issueTokens(runtime, session, formatSessionToken(runtime.sessionKeys, 'r', session), status)
+    : issueCookies(runtime, session, status)
 }
 
-/** RFC 6749 §5.1. */
-function answerTokens(
-  { config, sessionKeys }: Runtime,
+/** RFC 6749 §5.1. Without a refresh token the client keeps the one that it has (§6). */
+export async function issueTokens(
+  runtime: Runtime,
   session: SessionState,
-  accessToken: string,
-  status: number,
-  now: number,
-): Response {
+  refreshToken: string | null,
+  status: 200 | 201,
+): Promise<Response> {
+  const now = runtime.now()
   const body = {
-    access_token: accessToken,
+    access_token: await mintFor(runtime, session, now),
     token_type: 'Bearer',
-    expires_in: accessExpiry(config, session, now) - now,
-    refresh_token: formatSessionToken(sessionKeys, 'r', session),
+    expires_in: accessExpiry(runtime.config, session, now) - now,
+    ...(refreshToken !== null && { refresh_token: refreshToken }),
     scope: session.scopes.join(' '),
   }
   return answerJson(body, [], status)
 }
 
-function answerCookies(
-  runtime: Runtime,
-  session: SessionState,
-  accessToken: string,
-  status: number,
-  now: number,
-): Response {
-  const expiresAt = accessExpiry(runtime.config, session, now)
-  return answerJson(describeSession(session, expiresAt), cookiesFor(runtime, session, accessToken, now), status)
+async function issueCookies(runtime: Runtime, session: SessionState, status: number): Promise<Response> {
+  const now = runtime.now()
+  const cookies = cookiesFor(runtime, session, await mintFor(runtime, session, now), now)
+  return answerJson(describeSession(session, accessExpiry(runtime.config, session, now)), cookies, status)
 }
 
 /** The `Set-Cookie` lines of a session and of its access token. */

@@ -2,11 +2,11 @@
 
 import { Denial } from '../denial.ts'
 import type { Exchange } from '../runtime.ts'
-import { parseSessionToken } from '../sessions/session-token.ts'
+import { formatSessionToken, parseSessionToken } from '../sessions/session-token.ts'
 import { answerJson } from './answer.ts'
 import { readBody } from './body.ts'
 import { cookieNames, readCookies } from './cookies.ts'
-import { accessExpiry, describeSession, issue } from './issue.ts'
+import { accessExpiry, describeSession, issueTokens } from './issue.ts'
 import { presentFor } from './present.ts'
 import { renewSession, youngLines } from './renew.ts'
 import type { Site } from './same-site.ts'
@@ -22,11 +22,17 @@ export async function refresh(exchange: Exchange, site: Site): Promise<Response>
   return refreshToken === undefined ? refreshCookies(exchange) : refreshTokens(exchange, refreshToken)
 }
 
+/**
+ * Late in the window the successor is kept back: a parallel request may reach D1 after the window's end, and kill it. The
+ * client keeps what it has, which is good until the successor is presented.
+ */
 async function refreshTokens(exchange: Exchange, refreshToken: string): Promise<Response> {
-  const token = parseSessionToken(exchange.runtime.sessionKeys, 'r', refreshToken)
+  const { sessionKeys, config } = exchange.runtime
+  const token = parseSessionToken(sessionKeys, 'r', refreshToken)
   if (token === null) throw new Denial('session_ended', { reason: 'refresh token is not ours' })
-  const { session } = await presentFor(exchange, 'r', token)
-  return issue(exchange, session, 'token', 200)
+  const { outcome, session } = await presentFor(exchange, 'r', token)
+  const isLate = outcome === 'replayed' && session.readAt - session.rotatedAt > config.sessions.reuseGrace / 2
+  return issueTokens(exchange.runtime, session, isLate ? null : formatSessionToken(sessionKeys, 'r', session), 200)
 }
 
 /** A forged cookie is as if absent. */

@@ -12,8 +12,6 @@ export interface Client {
   /** By the name of the cookie; an API client's tokens lie under the same names. */
   readonly jar: Map<string, { readonly value: string; readonly until: number }>
   readonly waiting: Set<Waiting>
-  /** Session tokens with which it has asked for others. */
-  readonly sent: Set<string>
 }
 
 /** A request that is out. Times are in milliseconds. */
@@ -28,7 +26,7 @@ export const NAMES = cookieNames(false)
 const FOREVER = 1e6
 
 export function createClient(name: string, userId: string, isBrowser: boolean, isThief = false): Client {
-  return { name, userId, isBrowser, isThief, jar: new Map(), waiting: new Set(), sent: new Set() }
+  return { name, userId, isBrowser, isThief, jar: new Map(), waiting: new Set() }
 }
 
 /** A thief who holds what the client holds now. */

@@ -28,8 +28,6 @@ function readyCookies(renewal: Promise<YoungCookies>): Promise<YoungCookies> {
 
 /** Milliseconds that an upstream may take. */
 const UPSTREAM_MS = 600_000
-/** Milliseconds after which an API client takes a refresh for lost. */
-const REFRESH_PATIENCE_MS = 15_000
 
 /** A request to the upstream, let in and answered as gateway/handle does it. */
 export function use(world: World, client: Client, isolate: Isolate, on: 'marker' | 'session' | 'expiry'): void {
@@ -56,22 +54,13 @@ function findOwn({ schedule }: World, client: Client): string | null {
   return waitsFor(client, now, ({ what }) => what === 'sign in') ? null : sessionIdOf(client, now)
 }
 
-/**
- * Parallel callers send the same token. An API client asks again with a token that it has sent before only alone: of two
- * that do, on either side of the window's end, the second kills the successor that the first is given.
- */
+/** Parallel callers send the same token. */
 export function refreshTimes(world: World, client: Client, isolate: Isolate, times: number): void {
-  const now = world.schedule.nowMs()
-  const token = held(client, NAMES.session, now)
+  const token = held(client, NAMES.session, world.schedule.nowMs())
   if (token === null || findOwn(world, client) === null) return
-  const isRepeated = !client.isBrowser && client.sent.has(token)
-  if (isRepeated && waitsFor(client, now, ({ what }) => what === 'refresh')) return
-  client.sent.add(token)
   const body = refreshBody(world, client)
   const run = async ({ exchange }: Flow) => readAnswer(await refresh(exchange, siteOf(client)))
-  for (let time = 0; time < (isRepeated ? 1 : times); time += 1) {
-    world.scene.send(client, { what: 'refresh', isolate, body, patienceMs: REFRESH_PATIENCE_MS, run })
-  }
+  for (let time = 0; time < times; time += 1) world.scene.send(client, { what: 'refresh', isolate, body, run })
 }
 
 function refreshBody({ schedule }: World, client: Client): Readonly<Record<string, string>> {
@@ -119,8 +108,7 @@ export function endEverywhere(world: World, client: Client, isolate: Isolate): v
     before.push(...sessionsOf(world, client))
     return readAnswer(await signOutEverywhere(exchange, siteOf(client), await findCaller(exchange)))
   }
-  function given({ body }: Told): void {
-    if (body['ended'] === 0) return
+  function given(): void {
     if (before.some(reference.isAlive)) violate('who is signed out everywhere is', { name: client.name })
   }
   scene.send(client, { what: 'sign out everywhere', isolate, run, given })

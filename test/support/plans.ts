@@ -16,6 +16,7 @@ const times = integer({ min: 1, max: 3 })
 
 const step: Arbitrary<Step> = oneof(
   { weight: 12, arbitrary: record({ do: constant('go on'), who, at }) },
+  { weight: 4, arbitrary: record({ do: constant('ask again'), who, at }) },
   { weight: 7, arbitrary: record({ do: constant('use'), who, at, on, isBare: boolean() }) },
   { weight: 7, arbitrary: record({ do: constant('refresh'), who, at, times }) },
   { weight: 8, arbitrary: record({ do: constant('pass'), ms }) },

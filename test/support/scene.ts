@@ -36,8 +36,6 @@ export interface Errand {
   readonly what: string
   readonly isolate: Isolate
   readonly body?: Body
-  /** For how long the client does nothing that the answer might come to undo, in milliseconds. */
-  readonly patienceMs?: number
   readonly run: (flow: Flow) => Promise<Told>
   /** Looks at an answer that ends or changes something. */
   readonly given?: (told: Told) => void
@@ -54,6 +52,7 @@ export interface SceneParts {
 }
 
 const ADDRESS = '192.0.2.1'
+/** For how long a client does nothing that an answer might come to undo. */
 const PATIENCE_MS = 40_000
 
 export function createScene({ schedule, d1, kv, reference, base, violate }: SceneParts) {
@@ -88,11 +87,11 @@ export function createScene({ schedule, d1, kv, reference, base, violate }: Scen
 
   /** The request arrives, is answered, and the answer arrives: each at a point of the schedule. */
   function send(client: Client, errand: Errand): void {
-    const { what, isolate, body = {}, patienceMs = PATIENCE_MS } = errand
+    const { what, isolate, body = {} } = errand
     const now = schedule.nowMs()
     const request = createRequest(headersOf(client, now), body)
     const sessionId = sessionIdOf(client, now)
-    const waiting = { what, until: now + patienceMs }
+    const waiting = { what, until: now + PATIENCE_MS }
     client.waiting.add(waiting)
     const label = `${client.name}: ${what}`
     function receive(told: Told): void {

@@ -1,8 +1,10 @@
 // One step of a schedule: what somebody, or time, does next.
 
+import type { Client } from './clients.ts'
 import { NAMES, rob } from './clients.ts'
 import { changePassword, endAnother, endEverywhere, endOwn, refreshTimes, signInAgain, use } from './errands.ts'
 import { control, operate, runCron } from './operators.ts'
+import type { Isolate } from './scene.ts'
 import type { World } from './scheduled-world.ts'
 
 /** `who` and `other` are clients, `at` an isolate. */
@@ -16,7 +18,7 @@ export type Step =
       readonly isBare: boolean
     }
   | { readonly do: 'refresh'; readonly who: number; readonly at: number; readonly times: number }
-  | { readonly do: 'go on' | 'sign in' | 'sign out'; readonly who: number; readonly at: number }
+  | { readonly do: 'go on' | 'ask again' | 'sign in' | 'sign out'; readonly who: number; readonly at: number }
   | { readonly do: 'sign out everywhere' | 'change password'; readonly who: number; readonly at: number }
   | { readonly do: 'end another'; readonly who: number; readonly other: number; readonly at: number }
   | { readonly do: 'change roles'; readonly user: number; readonly role: string; readonly at: number }
@@ -42,6 +44,8 @@ export async function begin(world: World, step: Step): Promise<void> {
       await world.schedule.pass(61_000)
       refreshTimes(world, client, isolate, 1)
       return world.schedule.pass(12_000)
+    case 'ask again':
+      return askAgain(world, client, isolate)
     case 'sign in':
       return signInAgain(world, client, isolate)
     case 'sign out':
@@ -71,4 +75,14 @@ export async function begin(world: World, step: Step): Promise<void> {
     case 'pass':
       return world.schedule.pass(step.ms)
   }
+}
+
+/** Whoever dies before he has kept an answer asks again, in parallel, and near the end of the window. */
+async function askAgain(world: World, client: Client, isolate: Isolate): Promise<void> {
+  await world.schedule.pass(61_000)
+  const before = [...client.jar]
+  refreshTimes(world, client, isolate, 1)
+  await world.schedule.pass(32_000)
+  for (const [name, kept] of before) client.jar.set(name, kept)
+  return refreshTimes(world, client, isolate, 2)
 }
