@@ -10,16 +10,18 @@ CREATE TABLE IF NOT EXISTS users (
   claims TEXT NOT NULL DEFAULT '{}',
   token_version INTEGER NOT NULL,
   published_version INTEGER,
+  settled_version INTEGER,
   session_epoch INTEGER NOT NULL DEFAULT 0,
   disabled_at INTEGER,
   created_at INTEGER NOT NULL,
   changed_at INTEGER NOT NULL
 ) STRICT;
 
--- What the cron looks for: never confirmed, or changed a moment ago.
+-- What the cron looks for: never confirmed, or confirmed while an older put could still come last.
 CREATE INDEX IF NOT EXISTS users_unpublished ON users (id)
   WHERE published_version IS NULL OR published_version < token_version;
-CREATE INDEX IF NOT EXISTS users_by_change ON users (changed_at);
+CREATE INDEX IF NOT EXISTS users_unsettled ON users (changed_at)
+  WHERE published_version >= token_version AND (settled_version IS NULL OR settled_version < token_version);
 
 CREATE TABLE IF NOT EXISTS sessions (
   id TEXT PRIMARY KEY,

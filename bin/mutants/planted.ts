@@ -242,17 +242,17 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the cron looks at what changed lately alone',
     edits: [
-      { file: PUBLISH, from: '[...unpublished, ...recent]', to: '[...recent]' },
+      { file: PUBLISH, from: '[...unpublished, ...unsettled]', to: '[...unsettled]' },
       {
         file: STORE,
-        from: 'WHERE changed_at >= unixepoch() - ?1 AND published_version >= token_version',
-        to: 'WHERE changed_at >= unixepoch() - ?1',
+        from: '`published_version >= token_version AND (settled_version IS NULL OR settled_version < token_version)`',
+        to: '`(settled_version IS NULL OR settled_version < token_version)`',
       },
     ],
   },
   {
     name: 'the cron looks at what was never confirmed alone',
-    edits: [{ file: PUBLISH, from: '[...unpublished, ...recent]', to: '[...unpublished]' }],
+    edits: [{ file: PUBLISH, from: '[...unpublished, ...unsettled]', to: '[...unpublished]' }],
   },
   {
     name: 'no marker counts as not revoked',

@@ -11,7 +11,7 @@ import {
   countUnpublished,
   parseCount,
   parseRaised,
-  selectRecent,
+  selectUnsettled,
   selectUnpublished,
 } from './store.ts'
 
@@ -27,9 +27,7 @@ const ATTEMPTS = 3
 const TICK_ATTEMPTS = 2
 /** Users of one tick: with two KV and two D1 operations each they stay inside an invocation's 1,000 of either. */
 const TICK_SHARE = 100
-const TICK_RECENT = 200
-/** What changed in these seconds is published once more, whatever was confirmed. */
-const RECENT_SECONDS = 300
+const TICK_UNSETTLED = 200
 /** Answers that a Worker may wait for at once; a seventh would only queue. */
 const LANES = 6
 
@@ -59,19 +57,19 @@ async function publishLatest(publisher: Publisher, userId: string, version: numb
 }
 
 /**
- * The cron's part: publishes what was never confirmed, and once more what changed in the last five minutes. Neither can
+ * The cron's part: publishes what was never confirmed, and what is not settled yet once more. Neither can
  * crowd out the other, nor can users whose put always fails; what a tick leaves over is reported.
  */
 export async function republish(publisher: Publisher): Promise<void> {
   const { db, log } = publisher
-  const [unpublished = [], recent = [], counted] = await runBatch(db, [
+  const [unpublished = [], unsettled = [], counted] = await runBatch(db, [
     selectUnpublished(db, TICK_SHARE),
-    selectRecent(db, RECENT_SECONDS, TICK_RECENT),
+    selectUnsettled(db, TICK_UNSETTLED),
     countUnpublished(db),
   ])
-  const users = [...unpublished, ...recent].map(parseRaised).filter((user) => user !== null)
+  const users = [...unpublished, ...unsettled].map(parseRaised).filter((user) => user !== null)
   await inLanes(users, (user) => publish(publisher, user, TICK_ATTEMPTS))
-  const left = parseCount(counted?.[0]) - unpublished.length
+  const left = parseCount(counted?.[0]) - users.length
   if (left > 0) log({ event: 'cron', reason: 'backlog', count: left })
 }
 

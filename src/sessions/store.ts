@@ -372,17 +372,25 @@ function textsOf(texts: readonly string[] | null): string | null {
   return texts === null ? null : JSON.stringify(texts)
 }
 
-/** Notes that a version reached KV, and tells the version that is current by now. */
+/** Seconds after a change in which an older put, of a request that died, may still come last. */
+const UNSETTLED_SECONDS = 300
+
+/**
+ * Notes that a version reached KV, and tells the version that is current by now. A put that comes so late that nothing
+ * older can be on its way any more settles the version.
+ */
 export function confirmPublished(db: Database, userId: string, version: number): D1PreparedStatement {
   return db
     .prepare(
-      `UPDATE users SET published_version = max(coalesce(published_version, 0), ?2) WHERE id = ?1
-       RETURNING id, token_version`,
+      `UPDATE users SET published_version = max(coalesce(published_version, 0), ?2),
+         settled_version = iif(changed_at + ${UNSETTLED_SECONDS} <= unixepoch(), ?2, settled_version)
+       WHERE id = ?1 RETURNING id, token_version`,
     )
     .bind(userId, version)
 }
 
 const UNPUBLISHED = `published_version IS NULL OR published_version < token_version`
+const UNSETTLED = `published_version >= token_version AND (settled_version IS NULL OR settled_version < token_version)`
 
 /**
  * Users whose version was never confirmed in KV: the `share` that waits longest, then as many of the others by chance, so
@@ -403,23 +411,24 @@ export function selectUnpublished(db: Database, share: number): D1PreparedStatem
     .bind(share)
 }
 
-/** How many users `selectUnpublished` has to choose from. */
-export function countUnpublished(db: Database): D1PreparedStatement {
-  return db.prepare(`SELECT count(*) AS count FROM users WHERE ${UNPUBLISHED}`)
-}
-
 /**
- * Users whose version was confirmed and changed in the last `recentSeconds`: a put that was on its way may have come
- * last. Those of a minute ago come first, because theirs is over by now and this tick is their first.
+ * Users whose version was confirmed and is not settled: a put that was on its way may have come last. Those of a minute ago
+ * come first, because theirs is over by now and this tick is their first; of the others as many as there is room for.
  */
-export function selectRecent(db: Database, recentSeconds: number, limit: number): D1PreparedStatement {
+export function selectUnsettled(db: Database, limit: number): D1PreparedStatement {
   return db
     .prepare(
-      `SELECT id, token_version FROM users
-       WHERE changed_at >= unixepoch() - ?1 AND published_version >= token_version
-       ORDER BY changed_at > unixepoch() - 60, changed_at DESC LIMIT ?2`,
+      `SELECT id, token_version FROM users WHERE ${UNSETTLED}
+       ORDER BY changed_at > unixepoch() - 60, changed_at <= unixepoch() - 120, random() LIMIT ?1`,
     )
-    .bind(recentSeconds, limit)
+    .bind(limit)
+}
+
+/** How many users `selectUnpublished` and `selectUnsettled` have to choose from. */
+export function countUnpublished(db: Database): D1PreparedStatement {
+  return db.prepare(
+    `SELECT (SELECT count(*) FROM users WHERE ${UNPUBLISHED}) + (SELECT count(*) FROM users WHERE ${UNSETTLED}) AS count`,
+  )
 }
 
 /** A row of `selectSession`. */

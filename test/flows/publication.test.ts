@@ -31,7 +31,7 @@ function idOf(key: string): string {
 /** A world whose one user has nothing to publish. */
 async function createQuietWorld(bindings: JsonObject = {}): Promise<World> {
   const world = await createWorld({ bindings })
-  await env.DB.prepare('UPDATE users SET published_version = token_version').run()
+  await env.DB.prepare('UPDATE users SET published_version = token_version, settled_version = token_version').run()
   return world
 }
 
@@ -134,8 +134,9 @@ describe('a backlog larger than a tick may publish', () => {
     await insertUsers({ prefix: 'changed', count: 250, age: 299, published: 7 })
     await world.runCron()
     expect(puts).toHaveLength(200)
-    expect(puts[0]).toMatch(/changed23[789]/)
-    expect(puts).not.toContain('changed000')
+    const first = puts.slice(0, 50).map((id) => Number(id.replace('changed', '')))
+    expect(Math.min(...first)).toBeGreaterThan(170)
+    expect(puts).not.toContain('changed249')
   })
 })
 

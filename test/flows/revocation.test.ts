@@ -181,6 +181,17 @@ describe('a marker', () => {
   })
 })
 
+/** As if the user had changed so many seconds ago. */
+async function changedAgo(seconds: number): Promise<void> {
+  await env.DB.prepare('UPDATE users SET changed_at = unixepoch() - ?1').bind(seconds).run()
+}
+
+async function tickPuts(world: World): Promise<number> {
+  world.count()
+  await world.runCron()
+  return world.count().puts
+}
+
 describe('the cron', () => {
   it('publishes what was never confirmed', async () => {
     const world = await createWorld({ routes })
@@ -192,15 +203,23 @@ describe('the cron', () => {
     expect(row).toEqual({ published_version: version })
   })
 
-  it('publishes once more what changed in the last five minutes, and leaves the rest alone', async () => {
+  it('publishes at each tick what changed in the last five minutes, once more after them, and then leaves it alone', async () => {
     const world = await createWorld({ routes })
     await world.signInForTokens()
-    await env.DB.prepare('UPDATE users SET changed_at = unixepoch()').run()
-    world.count()
+    await env.DB.prepare('UPDATE users SET token_version = token_version + 1, changed_at = unixepoch()').run()
+    expect([await tickPuts(world), await tickPuts(world)]).toEqual([1, 1])
+    await changedAgo(400)
+    expect([await tickPuts(world), await tickPuts(world)]).toEqual([1, 0])
+  })
+
+  it('that was dead for hours puts right what a put that came too late has overtaken', async () => {
+    const world = await createWorld({ routes })
+    const { access } = await world.signInForTokens()
+    await world.post('/auth/sign-out-everywhere', {}, { Authorization: `Bearer ${access}` })
+    const published = await env.MARKERS.get(`marker:${user.id}`)
+    await env.MARKERS.put(`marker:${user.id}`, '1')
+    await changedAgo(7200)
     await world.runCron()
-    expect(world.count().puts).toBe(1)
-    await env.DB.prepare('UPDATE users SET changed_at = unixepoch() - 400').run()
-    await world.runCron()
-    expect(world.count().puts).toBe(0)
+    expect(await env.MARKERS.get(`marker:${user.id}`)).toBe(published)
   })
 })

@@ -65,7 +65,6 @@ export function createWorld({ d1, base, beginning }: Stage, circumstances: Circu
     isolates: [scene.createIsolate(), scene.createIsolate()],
     cronIsolate: scene.createIsolate(),
     passwords: { count: 0 },
-    repair: { begunAt: 0 },
     /** The highest version that each isolate has known of each user. */
     known: [0, 1, 2].map(() => new Map<string, number>()),
   }
