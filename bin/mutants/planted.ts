@@ -240,15 +240,28 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    name: 'the cron looks at what changed lately alone',
+    name: 'a successor is handed out however late in the window',
     edits: [
-      { file: PUBLISH, from: '[...unpublished, ...unsettled]', to: '[...unsettled]' },
       {
-        file: STORE,
-        from: '`published_version >= token_version AND (settled_version IS NULL OR settled_version < token_version)`',
-        to: '`(settled_version IS NULL OR settled_version < token_version)`',
+        file: 'src/auth/refresh.ts',
+        from: "const isLate = outcome === 'replayed' && ",
+        to: "const isLate = outcome === 'rotated' && ",
       },
     ],
+  },
+  {
+    name: 'what was confirmed counts as settled at once',
+    edits: [
+      {
+        file: STORE,
+        from: 'iif(changed_at + ${UNSETTLED_SECONDS} <= unixepoch(), ?2, settled_version)',
+        to: '?2',
+      },
+    ],
+  },
+  {
+    name: 'the cron looks at what is not settled alone',
+    edits: [{ file: PUBLISH, from: '[...unpublished, ...unsettled]', to: '[...unsettled]' }],
   },
   {
     name: 'the cron looks at what was never confirmed alone',
