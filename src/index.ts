@@ -17,9 +17,7 @@ interface Isolate {
 /** What an env was read into, kept as long as the isolate. Only what is done is kept: no request waits for another's work. */
 const isolates = new WeakMap<Env, Isolate>()
 
-async function isolateOf(env: Env): Promise<Isolate> {
-  const known = isolates.get(env)
-  if (known !== undefined) return known
+async function loadIsolate(env: Env): Promise<Isolate> {
   const loaded = await loadRuntime(env)
   const isolate = isolates.get(env) ?? { loaded, app: createApp(loaded) }
   isolates.set(env, isolate)
@@ -28,11 +26,11 @@ async function isolateOf(env: Env): Promise<Isolate> {
 
 export default {
   async fetch(request, env, context) {
-    const { app } = await isolateOf(env)
+    const { app } = isolates.get(env) ?? (await loadIsolate(env))
     return app(request, context)
   },
   async scheduled(_, env) {
-    const { loaded } = await isolateOf(env)
+    const { loaded } = isolates.get(env) ?? (await loadIsolate(env))
     if (loaded.outcome === 'misconfigured') return writeLog({ event: 'misconfigured', problems: loaded.problems })
     await tidy(loaded.runtime)
   },

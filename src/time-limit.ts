@@ -9,12 +9,12 @@ export const BODY_LIMIT_MS = 10_000
 /**
  * What `work` gives, if it gives it within `limitMs` milliseconds.
  * Does NOT stop the work: what comes later is dropped.
- * @throws Error named `TimeLimit` when the limit passes first.
+ * @throws Error that `isTimeLimit` knows, when the limit passes first.
  */
 export async function withinTime<T>(work: Promise<T>, limitMs: number): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(Object.assign(new Error('time limit'), { name: 'TimeLimit' })), limitMs)
+    timer = setTimeout(() => reject(Object.assign(new Error('time limit'), { name: TIME_LIMIT })), limitMs)
   })
   try {
     return await Promise.race([work, limit])
@@ -22,3 +22,10 @@ export async function withinTime<T>(work: Promise<T>, limitMs: number): Promise<
     clearTimeout(timer)
   }
 }
+
+/** True for what `withinTime` throws when the limit passes first. */
+export function isTimeLimit(error: unknown): boolean {
+  return error instanceof Error && error.name === TIME_LIMIT
+}
+
+const TIME_LIMIT = 'TimeLimit'

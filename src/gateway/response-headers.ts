@@ -2,7 +2,6 @@
 
 import type { CookieNames } from '../auth/cookies.ts'
 import { setsOurCookie } from '../auth/cookies.ts'
-import { foldHeaderName } from '../config/identity-headers.ts'
 import { connectionNames } from './request-headers.ts'
 
 /** Hop-by-hop headers that the runtime drops by itself, or, on a WebSocket's 101, needs. */
@@ -34,9 +33,15 @@ export function passResponse(response: Response, cookies: CookieNames): Response
 
 function removedNames(headers: Headers): readonly string[] {
   const named = connectionNames(headers)
-  return [...headers.keys()].filter(
-    (name) => /^(?:gatehouse|proxy)-/.test(foldHeaderName(name)) || (named.has(name) && !LEFT_TO_RUNTIME.has(name)),
-  )
+  const removed: string[] = []
+  headers.forEach((_, name) => {
+    if (isOurs(name) || (named.has(name) && !LEFT_TO_RUNTIME.has(name))) removed.push(name)
+  })
+  return removed
+}
+
+function isOurs(name: string): boolean {
+  return /^(?:gatehouse|proxy)[-_.]/.test(name)
 }
 
 function replaceSetCookies(headers: Headers, lines: readonly string[]): void {

@@ -3,11 +3,12 @@
 import type { CookieNames } from '../auth/cookies.ts'
 import type { Route } from '../config/config.ts'
 import { Denial } from '../denial.ts'
+import { isTimeLimit, withinTime } from '../time-limit.ts'
 import type { Identity } from '../tokens/identity.ts'
 import { isPreflight } from './cors.ts'
 import { withoutTokenProtocol } from './credential.ts'
 import { identityHeaders } from './identity-headers.ts'
-import { passRequestHeaders } from './request-headers.ts'
+import { cleanRequestHeaders } from './request-headers.ts'
 import { passResponse } from './response-headers.ts'
 
 export interface Forwarding {
@@ -44,23 +45,32 @@ export interface Forwarded {
  */
 export async function forward(forwarding: Forwarding): Promise<Forwarded> {
   const { request, cookies } = forwarding
-  const hasBody = request.method !== 'GET' && request.method !== 'HEAD' && !isPreflight(request)
-  const answer = await send(forwarding, {
-    method: request.method,
-    headers: upstreamHeaders(forwarding),
-    body: hasBody ? request.body : null,
-    redirect: 'manual',
-    cache: 'no-store',
-  })
+  const answer = await send(forwarding, upstreamRequest(forwarding))
   if (!isUsable(answer))
     throw new Denial('upstream_unreachable', { reason: 'the upstream answered with an odd status' })
   const sessionControl = answer.headers.get('Gatehouse-Session')
   return { response: withTokenProtocol(passResponse(answer, cookies), request), sessionControl }
 }
 
-function upstreamHeaders(forwarding: Forwarding): Headers {
+/** The headers are copied once, by the runtime, and changed in that copy: any other way costs several times as much. */
+function upstreamRequest(forwarding: Forwarding): Request {
+  const { request, url } = forwarding
+  const { method } = request
+  const hasBody = method !== 'GET' && method !== 'HEAD' && !isPreflight(request)
+  const copy = new Request(url, {
+    method,
+    headers: request.headers,
+    body: hasBody ? request.body : null,
+    redirect: 'manual',
+    cache: 'no-store',
+  })
+  cleanRequestHeaders(copy.headers, forwarding)
+  addHeaders(copy.headers, forwarding)
+  return copy
+}
+
+function addHeaders(headers: Headers, forwarding: Forwarding): void {
   const { request, route, identity, assertion, control, clientAddress } = forwarding
-  const headers = passRequestHeaders(request.headers, forwarding)
   passWebSocket(headers, request)
   if (isPreflight(request)) headers.delete('Cookie')
   if (clientAddress !== null) headers.set('X-Forwarded-For', clientAddress)
@@ -70,7 +80,6 @@ function upstreamHeaders(forwarding: Forwarding): Headers {
   for (const [name, value] of identity === null ? [] : identityHeaders(identity, route)) headers.set(name, value)
   if (assertion !== null) headers.set('Gatehouse-Assertion', assertion)
   if (control !== null) headers.set('Gatehouse-Control', control)
-  return headers
 }
 
 /** RFC 6455 §4.1. A subprotocol that was the client's token stays here. */
@@ -83,17 +92,16 @@ function passWebSocket(headers: Headers, request: Request): void {
   if (forwarded !== offered) headers.set('Sec-WebSocket-Protocol', forwarded)
 }
 
-/** Waits for the response's headers, not for its body, so a stream may live on. */
-async function send({ url, route, findFetcher }: Forwarding, init: RequestInit): Promise<Response> {
+/**
+ * Waits for the response's headers, not for its body, so a stream may live on. A request that is waited for no longer ends
+ * with ours, when the client has been answered.
+ */
+async function send({ route, findFetcher }: Forwarding, request: Request): Promise<Response> {
   const fetcher = fetcherOf(route, findFetcher)
-  const controller = new AbortController()
-  const timer = setTimeout(() => controller.abort(), route.timeout * 1000)
   try {
-    return await fetcher.fetch(url, { ...init, signal: controller.signal })
+    return await withinTime(fetcher.fetch(request), route.timeout * 1000)
   } catch (cause) {
-    throw new Denial(controller.signal.aborted ? 'upstream_timeout' : 'upstream_unreachable', { cause })
-  } finally {
-    clearTimeout(timer)
+    throw new Denial(isTimeLimit(cause) ? 'upstream_timeout' : 'upstream_unreachable', { cause })
   }
 }
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { cookieNames } from '../../src/auth/cookies.ts'
 import { Denial } from '../../src/denial.ts'
 import type { HeaderRules } from '../../src/gateway/request-headers.ts'
-import { connectionNames, passRequestHeaders } from '../../src/gateway/request-headers.ts'
+import { cleanRequestHeaders, connectionNames } from '../../src/gateway/request-headers.ts'
 
 const RULES: HeaderRules = {
   keepAuthorization: false,
@@ -42,14 +42,14 @@ const KEPT = `
 describe('what a client says in the name of a gateway', () => {
   for (const { spelling, spell } of SPELLINGS) {
     it.each(REMOVED)(`is removed, ${spelling}: %s`, (name) => {
-      const passed = passRequestHeaders(new Headers([[spell(name), 'value']]), RULES)
+      const passed = cleaned(new Headers([[spell(name), 'value']]), RULES)
 
       expect([...passed]).toEqual([])
     })
   }
 
   it.each(KEPT)('leaves others: %s', (name) => {
-    const passed = passRequestHeaders(new Headers([[name, 'value']]), RULES)
+    const passed = cleaned(new Headers([[name, 'value']]), RULES)
 
     expect([...passed]).toEqual([[name.toLowerCase(), 'value']])
   })
@@ -61,15 +61,7 @@ describe('what a client says in the name of a gateway', () => {
       ['X_Forwarded_For', '3.3.3.3'],
     ])
 
-    expect([...passRequestHeaders(client, RULES)]).toEqual([])
-  })
-
-  it('does not change the headers that came', () => {
-    const client = new Headers({ 'Gatehouse-Subject': 'root', Cookie: 'gatehouse_session=1' })
-
-    passRequestHeaders(client, RULES)
-
-    expect(client.get('Gatehouse-Subject')).toBe('root')
+    expect([...cleaned(client, RULES)]).toEqual([])
   })
 })
 
@@ -77,7 +69,7 @@ describe('a header that Connection names (RFC 9110 §7.6.1)', () => {
   it('is removed, in any case and place of the list', () => {
     const client = new Headers({ Connection: 'keep-alive, X-ONE ,x-two', 'X-One': '1', 'X-Two': '2', 'X-Three': '3' })
 
-    expect([...passRequestHeaders(client, RULES)]).toEqual([['x-three', '3']])
+    expect([...cleaned(client, RULES)]).toEqual([['x-three', '3']])
   })
 
   it('is found in the second Connection line too', () => {
@@ -95,7 +87,7 @@ describe('Authorization', () => {
     { keepAuthorization: true, value: 'Bearer a' },
     { keepAuthorization: false, value: null },
   ])('stays where the upstream is to have it: $keepAuthorization', ({ keepAuthorization, value }) => {
-    const passed = passRequestHeaders(new Headers({ Authorization: 'Bearer a' }), { ...RULES, keepAuthorization })
+    const passed = cleaned(new Headers({ Authorization: 'Bearer a' }), { ...RULES, keepAuthorization })
 
     expect(passed.get('Authorization')).toBe(value)
   })
@@ -110,7 +102,7 @@ describe('a Cookie header', () => {
     { cookie: `${session}; __Host-gatehouse_access=x`, passed: null },
     { cookie: `a=é; ${session}`, passed: 'a=é' },
   ])('keeps the cookies of others: $cookie', ({ cookie, passed }) => {
-    expect(passRequestHeaders(new Headers({ Cookie: cookie }), RULES).get('Cookie')).toBe(passed)
+    expect(cleaned(new Headers({ Cookie: cookie }), RULES).get('Cookie')).toBe(passed)
   })
 })
 
@@ -121,7 +113,7 @@ describe('the size of all that a client sends', () => {
     { what: 'two values', headers: { a: 'x'.repeat(16 * 1024), b: 'x'.repeat(16 * 1024) }, code: 'headers_too_large' },
     { what: 'a header that would be removed', headers: { cf: 'x'.repeat(33 * 1024) }, code: 'headers_too_large' },
   ])('is judged before anything is sent: $what', ({ headers, code }) => {
-    expect(codeOf(() => passRequestHeaders(new Headers(headers), RULES))).toBe(code)
+    expect(codeOf(() => cleaned(new Headers(headers), RULES))).toBe(code)
   })
 })
 
@@ -131,16 +123,23 @@ describe('a control character in a value (RFC 9110 §5.5)', () => {
   it('is refused, and nothing else is', () => {
     const refused = codes.filter((code) => {
       const client = new Headers({ a: `x${String.fromCharCode(code)}y` })
-      return codeOf(() => passRequestHeaders(client, RULES)) === 'invalid_request'
+      return codeOf(() => cleaned(client, RULES)) === 'invalid_request'
     })
 
     expect(refused).toEqual([...codes.filter((code) => code < 32 && code !== 9), 127])
   })
 
   it('is refused in a header that would be removed', () => {
-    expect(codeOf(() => passRequestHeaders(new Headers({ cf: '\x01' }), RULES))).toBe('invalid_request')
+    expect(codeOf(() => cleaned(new Headers({ cf: '\x01' }), RULES))).toBe('invalid_request')
   })
 })
+
+/** What is left of a client's headers. */
+function cleaned(client: Headers, rules: HeaderRules): Headers {
+  const copy = new Headers(client)
+  cleanRequestHeaders(copy, rules)
+  return copy
+}
 
 function codeOf(act: () => unknown): string | null {
   try {

@@ -7,20 +7,14 @@ import { forward } from '../../src/gateway/upstream.ts'
 import { identityOf } from '../support/identity.ts'
 import { routeOf } from '../support/route.ts'
 
-interface Call {
-  readonly url: string
-  readonly init: RequestInit
-  readonly headers: Headers
-}
-
 /** What the upstream is sent, and what it answers. */
 function fakeUpstream(answer: () => Response | Promise<Response> = () => new Response('ok')): {
-  readonly calls: Call[]
+  readonly calls: Request[]
   readonly findFetcher: Forwarding['findFetcher']
 } {
-  const calls: Call[] = []
-  const fetch = async (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
-    calls.push({ url: new Request(input).url, init, headers: new Headers(init.headers) })
+  const calls: Request[] = []
+  const fetch = async (input: RequestInfo | URL): Promise<Response> => {
+    if (input instanceof Request) calls.push(input)
     return answer()
   }
   return { calls, findFetcher: (name) => (name === 'ORDERS' ? { fetch } : null) }
@@ -47,7 +41,7 @@ function forwarding(changes: Partial<Forwarding>): Forwarding {
   }
 }
 
-async function sent(changes: Partial<Forwarding>): Promise<Call> {
+async function sent(changes: Partial<Forwarding>): Promise<Request> {
   const { calls, findFetcher } = fakeUpstream()
   await forward(forwarding({ findFetcher, ...changes }))
   const [call, ...more] = calls
@@ -141,20 +135,25 @@ describe('what an upstream is told', () => {
 
 describe('a request on its way', () => {
   it('is not cached and its redirects are not followed', async () => {
-    const { init } = await sent({})
+    const { method, redirect, cache, body } = await sent({})
 
-    expect(init).toMatchObject({ method: 'GET', redirect: 'manual', cache: 'no-store', body: null })
+    expect({ method, redirect, cache, body }).toEqual({
+      method: 'GET',
+      redirect: 'manual',
+      cache: 'no-store',
+      body: null,
+    })
   })
 
   it.each(['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])('takes its body along as a stream: %s', async (method) => {
     const posted = { method, body: 'hello' }
     const request = new Request('https://gateway.test/', posted)
 
-    const { init } = await sent({ request })
+    const passed = await sent({ request })
 
-    expect(init.method).toBe(method)
-    expect(init.body).toBe(request.body)
-    expect(request.bodyUsed).toBe(false)
+    expect(passed.method).toBe(method)
+    expect(request.body?.locked).toBe(false)
+    expect(await passed.text()).toBe('hello')
   })
 
   it('is not sent when its headers are too large', async () => {
@@ -308,21 +307,12 @@ describe('an upstream that fails', () => {
 
   it('is not given up on once its headers are there', async () => {
     vi.useFakeTimers()
-    const { calls, findFetcher } = fakeUpstream()
-    await forward(forwarding({ route: routeOf('/*', { upstream: BOUND, timeout: 7 }), findFetcher }))
+    await forward(forwarding({ findFetcher: fakeUpstream().findFetcher }))
 
-    await vi.advanceTimersByTimeAsync(60_000)
-
-    expect(calls[0]?.init.signal?.aborted).toBe(false)
+    expect(vi.getTimerCount()).toBe(0)
   })
 })
 
 function findHanging(): Pick<Fetcher, 'fetch'> {
-  return { fetch: untilAborted }
-}
-
-function untilAborted(_: RequestInfo | URL, init?: RequestInit): Promise<Response> {
-  return new Promise((_resolve, reject) => {
-    init?.signal?.addEventListener('abort', () => reject(new Error('aborted')))
-  })
+  return { fetch: () => new Promise<never>(() => undefined) }
 }
