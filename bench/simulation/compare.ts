@@ -26,7 +26,7 @@ export interface Scene {
 export const SCENE: Scene = {
   users: 1_000_000,
   locations: 40,
-  durationMs: 1_800_000,
+  durationMs: 1_680_000,
   warmUpMs: 900_000,
   // A million users, each once in 30 days.
   changesPerSecond: 1_000_000 / (30 * 86_400),
