@@ -14,17 +14,18 @@ import type { Forwarded } from './upstream.ts'
 
 /**
  * What a request to this route carries; `null` where its upstream controls no sessions. A request that writes proves
- * first that it comes from this site, unless it carries a bearer token or is of no browser: its answer may set cookies.
+ * first that it comes from this site, unless it is of no browser and takes tokens or carries one: its answer may set
+ * cookies, and end the session of those that came. A bearer token alone excuses no browser, since it need not be good.
  * @throws Denial `cross_site_request`, `ambiguous_credential`
  */
 export function expectControl(exchange: Exchange, { host }: Target, route: Route): Control | null {
   if (!route.sessionControl) return null
   const { request, runtime } = exchange
   const control = createControl(exchange, host)
-  const credential = readCredential(request, BEARER, cookieNames(runtime.config.insecureCookies))
-  if (writes(request) && credential.kind === 'none') {
-    enforceTransport(siteOf(request, ownOrigins(runtime.config, route)), control.transport)
-  }
+  if (!writes(request)) return control
+  const { kind } = readCredential(request, BEARER, cookieNames(runtime.config.insecureCookies))
+  const site = siteOf(request, ownOrigins(runtime.config, route))
+  enforceTransport(site, kind === 'bearer' ? 'token' : control.transport)
   return control
 }
 
