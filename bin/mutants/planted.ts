@@ -244,8 +244,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/auth/refresh.ts',
-        from: "const isLate = outcome === 'replayed' && ",
-        to: "const isLate = outcome === 'rotated' && ",
+        from: "const mayDie = outcome === 'replayed' && ",
+        to: "const mayDie = outcome === 'rotated' && ",
       },
     ],
   },

@@ -23,16 +23,17 @@ export async function refresh(exchange: Exchange, site: Site): Promise<Response>
 }
 
 /**
- * Late in the window the successor is kept back: a parallel request may reach D1 after the window's end, and kill it. The
- * client keeps what it has, which is good until the successor is presented.
+ * Late in the window a successor that nobody has presented is kept back: a parallel request may reach D1 after the window's
+ * end, and kill it. The client keeps what it has, which is good until the successor is presented.
  */
 async function refreshTokens(exchange: Exchange, refreshToken: string): Promise<Response> {
   const { sessionKeys, config } = exchange.runtime
   const token = parseSessionToken(sessionKeys, 'r', refreshToken)
   if (token === null) throw new Denial('session_ended', { reason: 'refresh token is not ours' })
   const { outcome, session } = await presentFor(exchange, 'r', token)
-  const isLate = outcome === 'replayed' && session.readAt - session.rotatedAt > config.sessions.reuseGrace / 2
-  return issueTokens(exchange.runtime, session, isLate ? null : formatSessionToken(sessionKeys, 'r', session), 200)
+  const isLate = session.readAt - session.rotatedAt > config.sessions.reuseGrace / 2
+  const mayDie = outcome === 'replayed' && isLate && !session.successorPresented
+  return issueTokens(exchange.runtime, session, mayDie ? null : formatSessionToken(sessionKeys, 'r', session), 200)
 }
 
 /** A forged cookie is as if absent. */
@@ -44,5 +45,5 @@ async function refreshCookies(exchange: Exchange): Promise<Response> {
   if (token === null) throw new Denial('credential_required')
   const { session, cookies } = await renewSession(exchange, token)
   const expiresAt = accessExpiry(runtime.config, session, runtime.now())
-  return answerJson(describeSession(session, expiresAt), youngLines(cookies, runtime.now()))
+  return answerJson(describeSession(session, expiresAt), youngLines(runtime, cookies))
 }

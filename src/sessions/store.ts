@@ -12,6 +12,8 @@ export interface SessionState {
   readonly clientId: string
   readonly alive: boolean
   readonly generation: number
+  /** The current generation has been presented. */
+  readonly successorPresented: boolean
   /** Unix seconds of D1's clock: of the last rotation, and of this reading. */
   readonly rotatedAt: number
   readonly readAt: number
@@ -53,7 +55,7 @@ const RAISE = `token_version = max(token_version + 1, CAST(unixepoch('subsec') *
 export function selectSession(db: Database, sessionId: string, idleTimeout: number): D1PreparedStatement {
   return db
     .prepare(
-      `SELECT s.id, s.user_id, s.client_id, (${ALIVE}) AS alive, s.generation, s.rotated_at,
+      `SELECT s.id, s.user_id, s.client_id, (${ALIVE}) AS alive, s.generation, s.successor_presented, s.rotated_at,
          unixepoch() AS read_at, s.auth_time, s.amr,
          min(s.expires_at, s.last_seen_at + ?1) AS ends_at,
          u.token_version, u.published_version, u.roles, u.scopes, u.claims
@@ -440,6 +442,7 @@ export function parseSession(row: unknown): SessionState | null {
     clientId: readText(row['client_id']),
     alive: row['alive'] === 1,
     generation: readInteger(row['generation']),
+    successorPresented: row['successor_presented'] === 1,
     rotatedAt: readInteger(row['rotated_at']),
     readAt: readInteger(row['read_at']),
     authTime: readInteger(row['auth_time']),

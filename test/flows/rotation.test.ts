@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 
 import { createWorld, ISSUER, UPSTREAM } from '../support/world.ts'
 import type { World } from '../support/world.ts'
@@ -71,6 +71,16 @@ describe('a refresh token', () => {
     expect(await env.DB.prepare('SELECT * FROM sessions').first()).toEqual(before)
     await age(20)
     expect((await refresh(world, first)).refresh).toContain('.3.')
+  })
+
+  it('late in the window gets the successor once that was presented, because nothing can kill it any more', async () => {
+    const world = await createWorld({ routes })
+    const { refresh: first } = await world.signInForTokens()
+    await age(60)
+    const second = await refresh(world, first)
+    await refresh(world, second.refresh)
+    await age(20)
+    expect((await refresh(world, first)).refresh).toBe(second.refresh)
   })
 
   it('whose answer was lost is rotated past its successor, which is dead from then on', async () => {
@@ -304,6 +314,19 @@ describe('a session cookie', () => {
     const late = await world.send('/x', { headers: { Cookie: cookie } })
     expect(late.status).toBe(200)
     expect(late.headers.getSetCookie()).toEqual([])
+  })
+
+  it('never comes back after its owner has signed out, however soon the slow answer comes', async () => {
+    const world = await createWorld({ routes })
+    const cookie = first(await world.signInForCookies())
+    await age(3600)
+    const headers = { Cookie: cookie, ...SAME_SITE }
+    vi.mocked(globalThis.fetch).mockImplementation(async () => {
+      expect((await world.send('/auth/sign-out', { method: 'POST', headers })).status).toBe(200)
+      return new Response('late')
+    })
+    const late = await world.send('/x', { headers: { Cookie: cookie } })
+    expect([late.status, late.headers.getSetCookie()]).toEqual([200, []])
   })
 
   it('is not rotated by a route that only observes', async () => {
