@@ -1,9 +1,9 @@
 // In-line renewal: a good session cookie mints the access token that the request lacks (DESIGN §6).
 
-import type { Exchange } from '../runtime.ts'
+import type { Exchange, Runtime } from '../runtime.ts'
 import { formatSessionToken } from '../sessions/session-token.ts'
 import type { SessionToken } from '../sessions/session-token.ts'
-import type { SessionState } from '../sessions/store.ts'
+import type { RaisedVersion, SessionState } from '../sessions/store.ts'
 import { accessCookie, cookieNames, sessionCookie } from './cookies.ts'
 import { accessExpiry, mintFor } from './issue.ts'
 import type { Living } from './present.ts'
@@ -20,11 +20,14 @@ export interface YoungCookies {
   readonly lines: readonly string[]
   /** Unix seconds. */
   readonly youngUntil: number
+  /** Of the session that they are of, as D1 had it. */
+  readonly user: RaisedVersion
 }
 
-/** The lines that an answer given at `now` may still carry. */
-export function youngLines({ lines, youngUntil }: YoungCookies, now: number): readonly string[] {
-  return now <= youngUntil ? lines : []
+/** The lines that an answer may still carry: none once this isolate knows that the user has changed, signed out perhaps. */
+export function youngLines({ markers, now }: Runtime, { lines, youngUntil, user }: YoungCookies): readonly string[] {
+  const isChanged = (markers.known(user.userId) ?? 0) > user.tokenVersion
+  return now() <= youngUntil && !isChanged ? lines : []
 }
 
 /** Presents the session cookie, which may rotate it, and mints. One round trip. @throws Denial `session_ended` */
@@ -40,20 +43,21 @@ export async function renewAccess({ runtime }: Exchange, session: SessionState):
   const now = runtime.now()
   const accessToken = await mintFor(runtime, session, now)
   const line = accessCookie(cookieNames(config.insecureCookies), accessToken, accessExpiry(config, session, now) - now)
-  return { session, accessToken, cookies: { lines: [line], youngUntil: now + config.sessions.reuseGrace / 2 } }
+  return {
+    session,
+    accessToken,
+    cookies: { lines: [line], youngUntil: now + config.sessions.reuseGrace / 2, user: session },
+  }
 }
 
 /** The successor's cookie, the same for every parallel request, counted young from the rotation on. */
-function withSessionCookie(
-  { runtime }: Exchange,
-  { outcome, session }: Living,
-  { lines, youngUntil }: YoungCookies,
-): YoungCookies {
-  if (outcome === 'current') return { lines, youngUntil }
+function withSessionCookie({ runtime }: Exchange, { outcome, session }: Living, renewed: YoungCookies): YoungCookies {
+  if (outcome === 'current') return renewed
   const token = formatSessionToken(runtime.sessionKeys, 'c', session)
   const names = cookieNames(runtime.config.insecureCookies)
   return {
-    lines: [sessionCookie(names, token, session.endsAt - session.readAt), ...lines],
-    youngUntil: youngUntil - (session.readAt - session.rotatedAt),
+    ...renewed,
+    lines: [sessionCookie(names, token, session.endsAt - session.readAt), ...renewed.lines],
+    youngUntil: renewed.youngUntil - (session.readAt - session.rotatedAt),
   }
 }

@@ -34,7 +34,7 @@ export async function requireLiving(exchange: Exchange, caller: Caller | null): 
   if (caller.via === 'session') {
     const { session, cookies } = await renewSession(exchange, caller)
     const accessExpiresAt = accessExpiry(config, session, now())
-    return { session, accessExpiresAt, cookies: youngLines(cookies, now()) }
+    return { session, accessExpiresAt, cookies: youngLines(exchange.runtime, cookies) }
   }
   const session = await findSession(db, caller.sessionId, config.sessions.idleTimeout)
   if (session?.alive === true) return { session, accessExpiresAt: caller.accessExpiresAt, cookies: [] }

@@ -148,16 +148,15 @@ async function send(
     findFetcher: runtime.findFetcher,
   })
   const settled = await obeyControl(exchange, control, identity, forwarded)
-  const renewed = renewal === null ? [] : youngLines(await readyCookies(renewal), now())
+  const renewed = renewal === null ? [] : await readyLines(runtime, renewal)
   return withCredentials(forwarded.response, settled.cookies.length > 0 ? settled.cookies : renewed, settled.headers)
 }
 
 /** A renewal's cookies if they are there by now; no answer waits for them, and one that failed has none. */
-function readyCookies(renewal: Promise<YoungCookies>): Promise<YoungCookies> {
-  return Promise.race([renewal, Promise.resolve(NO_COOKIES)]).catch(() => NO_COOKIES)
+async function readyLines(runtime: Runtime, renewal: Promise<YoungCookies>): Promise<readonly string[]> {
+  const ready = await Promise.race([renewal, Promise.resolve(null)]).catch(() => null)
+  return ready === null ? [] : youngLines(runtime, ready)
 }
-
-const NO_COOKIES: YoungCookies = { lines: [], youngUntil: 0 }
 
 /** Adds what the client gets of us; the upstream's own headers stay, and no cache may keep the answer. */
 function withCredentials(
@@ -171,5 +170,9 @@ function withCredentials(
   for (const cookie of cookies) answer.headers.append('Set-Cookie', cookie)
   for (const [name, value] of headers) answer.headers.set(name, value)
   answer.headers.set('Cache-Control', 'no-store')
+  for (const name of OTHER_CACHES) answer.headers.delete(name)
   return answer
 }
+
+/** What shared caches prefer to `Cache-Control` (RFC 9213 §2.1, Edge Architecture §2.1), or read where they know none. */
+const OTHER_CACHES = ['CDN-Cache-Control', 'Cloudflare-CDN-Cache-Control', 'Surrogate-Control', 'Expires']

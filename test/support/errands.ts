@@ -11,6 +11,7 @@ import { signOut, signOutEverywhere } from '../../src/auth/sign-out.ts'
 import { authenticate } from '../../src/gateway/authenticate.ts'
 import { findCaller } from '../../src/gateway/caller.ts'
 import { readCredential } from '../../src/gateway/credential.ts'
+import type { Runtime } from '../../src/runtime.ts'
 import type { Client } from './clients.ts'
 import { held, NAMES, sessionIdOf, waitsFor } from './clients.ts'
 import { readAnswer } from './plain.ts'
@@ -19,11 +20,11 @@ import type { Flow, Isolate } from './scene.ts'
 import type { World } from './scheduled-world.ts'
 
 const KINDS: ReadonlySet<'bearer' | 'cookie'> = new Set(['bearer', 'cookie'])
-const NO_COOKIES: YoungCookies = { lines: [], youngUntil: 0 }
 
 /** As gateway/handle waits for them: not at all. */
-function readyCookies(renewal: Promise<YoungCookies>): Promise<YoungCookies> {
-  return Promise.race([renewal, Promise.resolve(NO_COOKIES)]).catch(() => NO_COOKIES)
+async function readyLines(runtime: Runtime, renewal: Promise<YoungCookies>): Promise<readonly string[]> {
+  const ready = await Promise.race([renewal, Promise.resolve(null)]).catch(() => null)
+  return ready === null ? [] : youngLines(runtime, ready)
 }
 
 /** Milliseconds that an upstream may take. */
@@ -42,8 +43,7 @@ export function use(world: World, client: Client, isolate: Isolate, on: 'marker'
     await new Promise<void>((resolve) => {
       schedule.happen(`upstream for ${client.name}`, UPSTREAM_MS, resolve)
     })
-    const ready = renewal === null ? NO_COOKIES : await readyCookies(renewal)
-    return { body: {}, cookies: youngLines(ready, exchange.runtime.now()) }
+    return { body: {}, cookies: renewal === null ? [] : await readyLines(exchange.runtime, renewal) }
   }
   scene.send(client, { what: `use ${on}`, isolate, run })
 }
@@ -92,7 +92,7 @@ export function endOwn(world: World, client: Client, isolate: Isolate): void {
   const sessionId = findOwn(world, client)
   if (sessionId === null) return
   async function run({ exchange }: Flow): Promise<Told> {
-    return readAnswer(await signOut(exchange, siteOf(client), await findCaller(exchange)))
+    return readAnswer(await signOut(exchange, siteOf(client), () => findCaller(exchange)))
   }
   function given(): void {
     if (reference.isAlive(sessionId ?? '')) violate('who is told that he is signed out is', { name: client.name })
