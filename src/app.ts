@@ -75,6 +75,7 @@ interface OwnUrls {
 }
 
 const JWKS = '/.well-known/jwks.json'
+const WELL_KNOWN: ReadonlySet<string> = new Set([JWKS, '/.well-known/oauth-authorization-server'])
 
 function createOwnUrls(config: Config): OwnUrls {
   const checkHealth = createHealthCheck()
@@ -85,7 +86,7 @@ function createOwnUrls(config: Config): OwnUrls {
   urls.post('/auth/sign-up', ({ env }) => signUp(env, site(env)))
   urls.post('/auth/sign-in', ({ env }) => signIn(env, site(env)))
   urls.post('/auth/refresh', ({ env }) => refresh(env, site(env)))
-  urls.post('/auth/sign-out', async ({ env }) => signOut(env, site(env), await findCaller(env)))
+  urls.post('/auth/sign-out', ({ env }) => signOut(env, site(env), () => findCaller(env)))
   urls.post('/auth/sign-out-everywhere', async ({ env }) => signOutEverywhere(env, site(env), await findCaller(env)))
   urls.get('/auth/session', async ({ env }) => showSession(env, await findCaller(env)))
   urls.get('/auth/sessions', async ({ env }) => showDevices(env, await findCaller(env)))
@@ -121,7 +122,7 @@ function ownCors({ webOrigins }: Config): Cors | null {
 }
 
 /**
- * Reserved on ISSUER's host, in any spelling: AUTH_PATH and what is below it, and the JWK set.
+ * Reserved on ISSUER's host, in any spelling: AUTH_PATH and what is below it, and the well-known URLs.
  * @throws Denial `ambiguous_path` where only another reading of the path is one of them
  */
 function findOwnPath({ issuerHost, authPath }: Config, target: Target): string | null {
@@ -131,16 +132,16 @@ function findOwnPath({ issuerHost, authPath }: Config, target: Target): string |
   if (readings.length > 1) throw ambiguousPath('a reading is one of our own URLs')
   const depth = authPath.split('/').length
   const path = target.path.replace(/\/$/, '')
-  return isJwks(target) ? JWKS : ['/auth', ...path.split('/').slice(depth)].join('/')
+  return isWellKnown(target) ? foldedPath(target) : ['/auth', ...path.split('/').slice(depth)].join('/')
 }
 
 function isReserved(target: Target, authPath: string): boolean {
   const folded = foldedPath(target)
-  return isJwks(target) || folded === authPath || folded.startsWith(`${authPath}/`)
+  return isWellKnown(target) || folded === authPath || folded.startsWith(`${authPath}/`)
 }
 
-function isJwks(target: Target): boolean {
-  return foldedPath(target) === JWKS
+function isWellKnown(target: Target): boolean {
+  return WELL_KNOWN.has(foldedPath(target))
 }
 
 function foldedPath({ segments }: Target): string {

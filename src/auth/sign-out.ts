@@ -10,6 +10,7 @@ import type { Caller } from './caller.ts'
 import { usesCookies } from './caller.ts'
 import { clearingCookies, cookieNames } from './cookies.ts'
 import { announceEnded } from './effective.ts'
+import { findBrowserSession } from './open.ts'
 import type { Site } from './same-site.ts'
 import { enforceTransport } from './same-site.ts'
 import { requireLiving } from './session.ts'
@@ -17,15 +18,22 @@ import { requireLiving } from './session.ts'
 const NOTHING: Ended = { ended: 0, raised: [] }
 
 /**
- * `POST /auth/sign-out`. Safe to repeat; where no credential came nothing ends, and a browser's cookies still go.
- * @throws Denial `cross_site_request`, `invalid_request`, `session_ended` for a refresh token that is not ours
+ * `POST /auth/sign-out`. A refresh token in the body names the session, whoever calls. Safe to repeat; where no credential
+ * came nothing ends, and a browser's cookies still go.
+ * @throws Denial `cross_site_request`, `invalid_request`, `invalid_token`, `session_ended` for a refresh token that is not ours
  */
-export async function signOut(exchange: Exchange, site: Site, caller: Caller | null): Promise<Response> {
+export async function signOut(
+  exchange: Exchange,
+  site: Site,
+  findCaller: () => Promise<Caller | null>,
+): Promise<Response> {
   const { refresh_token: refreshToken } = await readBody(exchange.request, ['refresh_token'])
+  const caller = refreshToken === undefined ? await findCaller() : null
   enforceTransport(site, usesCookies(caller) ? 'cookie' : 'token')
   const sessionId = caller?.sessionId ?? parseRefreshToken(exchange, refreshToken)
   const ended = sessionId === null ? NOTHING : await endOne(exchange.runtime.db, sessionId, 'sign_out')
-  return announceEnded(exchange, ended, clearedFor(exchange, site))
+  const browser = findBrowserSession(exchange)
+  return announceEnded(exchange, ended, browser === null || browser === sessionId ? clearedFor(exchange, site) : [])
 }
 
 /**

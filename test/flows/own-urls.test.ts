@@ -5,15 +5,21 @@ import { createWorld, UPSTREAM } from '../support/world.ts'
 const everything = [{ path: '/*', upstream: UPSTREAM, access: 'public', allow_in_path: ['%2F', '%5C', ';', '//'] }]
 
 describe('the URLs of the gateway itself', () => {
-  it.each(['/auth', '/auth/', '/auth/nothing', '/AUTH/session', '/%61uth/nothing', '/auth/sign-in/x', '/Auth/Sign-In'])(
-    '%s never goes upstream, whatever routes there are',
-    async (path) => {
-      const world = await createWorld({ routes: everything })
-      const response = await world.send(path)
-      expect([401, 404]).toContain(response.status)
-      expect(world.seen).toEqual([])
-    },
-  )
+  it.each([
+    '/auth',
+    '/auth/',
+    '/auth/nothing',
+    '/AUTH/session',
+    '/%61uth/nothing',
+    '/auth/sign-in/x',
+    '/Auth/Sign-In',
+    '/.well-known/oauth-authorization-server',
+  ])('%s never goes upstream, whatever routes there are', async (path) => {
+    const world = await createWorld({ routes: everything })
+    const response = await world.send(path)
+    expect([401, 404]).toContain(response.status)
+    expect(world.seen).toEqual([])
+  })
 
   it.each([
     '//auth/session',
@@ -21,6 +27,7 @@ describe('the URLs of the gateway itself', () => {
     '/auth;x/session',
     '/x%2F..',
     '/.well-known%2Fjwks.json',
+    '/.well-known%2Foauth-authorization-server',
     '/auth//session',
   ])('%s is refused, because a reading of it is one of them', async (path) => {
     const world = await createWorld({ routes: everything })

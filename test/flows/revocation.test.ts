@@ -11,6 +11,10 @@ const routes = [
   { path: '/staff/*', upstream: UPSTREAM, roles: ['staff'] },
 ]
 
+function bearer(access: string): Record<string, string> {
+  return { Authorization: `Bearer ${access}` }
+}
+
 async function statuses(world: World, access: string): Promise<Record<string, number>> {
   const headers = { Authorization: `Bearer ${access}` }
   const [marker, expiry, session] = await Promise.all(
@@ -93,6 +97,27 @@ describe('signing out', () => {
     await world.bearer(here.access, '/auth/sign-out', { method: 'POST' })
     expect(await statuses(world, here.access)).toEqual({ marker: 401, expiry: 200, session: 401 })
     expect(await statuses(world, there.access)).toEqual({ marker: 200, expiry: 200, session: 200 })
+  })
+
+  it('ends the session that the body names, whoever calls', async () => {
+    const world = await createWorld({ routes })
+    const [here, there] = [await world.signInForTokens(), await world.signInForTokens()]
+    const response = await world.post('/auth/sign-out', { refresh_token: there.refresh }, bearer(here.access))
+    expect(await response.json()).toMatchObject({ ended: 1 })
+    expect((await statuses(world, there.access))['session']).toBe(401)
+    expect((await statuses(world, here.access))['session']).toBe(200)
+    const expired = await world.post('/auth/sign-out', { refresh_token: here.refresh }, bearer('x.y.z'))
+    expect(await expired.json()).toMatchObject({ ended: 1 })
+  })
+
+  it('leaves a browser the cookies of a session that lives on', async () => {
+    const world = await createWorld({ routes })
+    const { refresh } = await world.signInForTokens()
+    const cookie = await world.signInForCookies()
+    const headers = { Cookie: cookie, 'Sec-Fetch-Site': 'same-origin' }
+    const response = await world.post('/auth/sign-out', { refresh_token: refresh }, headers)
+    expect([response.status, response.headers.getSetCookie()]).toEqual([200, []])
+    expect((await world.send('/strict/x', { headers: { Cookie: cookie } })).status).toBe(200)
   })
 
   it('is safe to repeat, and raises nothing the second time', async () => {
@@ -215,7 +240,7 @@ describe('the cron', () => {
   it('that was dead for hours puts right what a put that came too late has overtaken', async () => {
     const world = await createWorld({ routes })
     const { access } = await world.signInForTokens()
-    await world.post('/auth/sign-out-everywhere', {}, { Authorization: `Bearer ${access}` })
+    await world.post('/auth/sign-out-everywhere', {}, bearer(access))
     const published = await env.MARKERS.get(`marker:${user.id}`)
     await env.MARKERS.put(`marker:${user.id}`, '1')
     await changedAgo(7200)
