@@ -1,6 +1,7 @@
 // Everything that one `Gatehouse-Session` header asks for, as one transaction (DESIGN §9.3).
 
-import { insertNamedUser } from '../accounts/store.ts'
+import { insertNamedUser, selectUserById } from '../accounts/store.ts'
+import type { Database } from '../database.ts'
 import { findBrokenColumn, runBatch } from '../database.ts'
 import { Denial } from '../denial.ts'
 import type { Runtime } from '../runtime.ts'
@@ -42,8 +43,8 @@ export interface Outcome {
 
 /**
  * Does every member in its order, or none: one batch. A user whom `open` names and who is not there is made.
- * @throws Denial `invalid_session_control` where a profile grows beyond its limit, `invalid_sign_in` where the user to
- * sign in is disabled, or would have an id that is the gateway's to give
+ * @throws Denial `invalid_session_control` where a profile grows beyond its limit, or the user to sign in would have an id
+ * that is the gateway's to give; `invalid_sign_in` where he is disabled
  */
 export async function commitControl(
   runtime: Runtime,
@@ -53,7 +54,7 @@ export async function commitControl(
   const { db, config } = runtime
   const { idleTimeout } = config.sessions
   const steps = members.flatMap((member) => stepsOf(runtime, member, scene))
-  const results = await runOrRefuse(runtime, [
+  const results = await runOrRefuse(runtime, members, [
     ...steps.map(({ statement }) => statement),
     selectSession(db, scene.device.sessionId, idleTimeout),
     selectSession(db, scene.browser ?? '', idleTimeout),
@@ -125,6 +126,7 @@ function write(statement: D1PreparedStatement): Step {
 /** What D1 rolled back on our own terms is a refusal; anything else that fails is a fault. */
 async function runOrRefuse(
   { db }: Runtime,
+  members: readonly ControlMember[],
   statements: readonly D1PreparedStatement[],
 ): Promise<readonly (readonly unknown[])[]> {
   try {
@@ -132,8 +134,16 @@ async function runOrRefuse(
   } catch (cause) {
     const column = findBrokenColumn(cause)
     if (column === 'users.claims') throw new Denial('invalid_session_control', { reason: 'profile', cause })
-    if (column === 'sessions.user_id')
-      throw new Denial('invalid_sign_in', { reason: 'disabled, or no such user', cause })
+    if (column === 'sessions.user_id') throw await refuseUser(db, members)
     throw cause
   }
+}
+
+/** The user to sign in is disabled, or there is none of an id that no upstream may take. */
+async function refuseUser(db: Database, members: readonly ControlMember[]): Promise<Denial> {
+  const opening = members.find((member) => member.action === 'open')
+  const [rows = []] = await runBatch(db, [selectUserById(db, opening?.userId ?? '')])
+  return rows.length === 0
+    ? new Denial('invalid_session_control', { reason: 'no such user' })
+    : new Denial('invalid_sign_in', { reason: 'disabled' })
 }

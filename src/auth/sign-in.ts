@@ -29,8 +29,8 @@ interface Checked {
 }
 
 /**
- * `POST /auth/sign-in`.
- * @throws Denial `invalid_request`, `too_large`, `cross_site_request`, `rate_limited`, `invalid_sign_in`
+ * `POST /auth/sign-in`. Whoever changes while his password is checked is asked to try again: it may still be right.
+ * @throws Denial `invalid_request`, `too_large`, `cross_site_request`, `rate_limited`, `invalid_sign_in`, `unavailable`
  */
 export async function signIn(exchange: Exchange, site: Site): Promise<Response> {
   if (!exchange.runtime.config.passwords.signIn) throw new Denial('no_route')
@@ -40,7 +40,7 @@ export async function signIn(exchange: Exchange, site: Site): Promise<Response> 
   const { id: userId, sessionEpoch, passwordHash } = user
   const proof = { userId, checked: { sessionEpoch, passwordHash }, amr: ['pwd'] }
   const session = await openFor(exchange, proof, form.transport, { before: [], after: statements })
-  if (session === null) throw new Denial('invalid_sign_in', { reason: 'changed since it was checked' })
+  if (session === null) throw new Denial('unavailable', { reason: 'changed since it was checked' })
   return issue(exchange, session, form.transport, 200)
 }
 

@@ -35,6 +35,7 @@ export interface Profile {
 export const RESERVED_CLAIMS: ReadonlySet<string> = new Set([
   'iss',
   'sub',
+  'sub_id',
   'aud',
   'exp',
   'nbf',

@@ -176,7 +176,7 @@ describe('a sign-in that is refused', () => {
       },
     })
     const response = await world.post('/auth/sign-in', { ...right, transport: 'token' })
-    expect(await response.json()).toMatchObject({ code: 'invalid_sign_in' })
+    expect(await response.json()).toMatchObject({ code: 'unavailable' })
     expect(await env.DB.prepare('SELECT count(*) AS n FROM sessions').first()).toEqual({ n: 0 })
   })
 })

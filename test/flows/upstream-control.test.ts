@@ -220,7 +220,7 @@ describe('open', () => {
   it.each(['usr_0000000000000000000002', 'cli_1', 'key_1'])('never makes a user of the id %s', async (id) => {
     const world = await worldWhere(echoing(`open;sub="${id}"`))
     const response = await post(world, '/login')
-    expect([response.status, response.headers.getSetCookie()]).toEqual([401, []])
+    expect([response.status, response.headers.getSetCookie()]).toEqual([502, []])
     expect(await rowOf(id)).toBeNull()
   })
 
@@ -377,11 +377,12 @@ describe('change', () => {
     })
   })
 
-  it('keeps the cookies of a renewal in the same request', async () => {
+  it('leaves out the cookies of a renewal that it has outdated; the next request is renewed', async () => {
     const world = await worldWhere(echoing(`change;sub="${user.id}";roles="admin"`))
     const [session = ''] = (await world.signInForCookies()).split('; ')
     const response = await post(world, '/account/promote', { ...BROWSER, Cookie: session })
-    expect(response.headers.getSetCookie()).toEqual([expect.stringMatching(/^__Host-gatehouse_access=\w/)])
+    expect([response.status, response.headers.getSetCookie()]).toEqual([200, []])
+    expect(await whoAmI(world, { Cookie: session })).toMatchObject({ status: 200, roles: ['admin'] })
   })
 })
 
@@ -507,12 +508,32 @@ describe('the cross-site check comes before the upstream', () => {
     if (status === 403) expect(response.headers.getSetCookie()).toEqual([])
   })
 
-  it('passes a bearer token, which no browser sends by itself', async () => {
+  it('passes the bearer token of a client that is no browser', async () => {
     const world = await worldWhere(echoing(`change;sub="${user.id}";roles="x"`))
     const { access } = await world.signInForTokens()
-    expect((await post(world, '/account/x', bearer(access))).status).toBe(200)
-    const fromElsewhere = { ...bearer(access), 'Sec-Fetch-Site': 'cross-site' }
-    expect((await post(world, '/account/x', fromElsewhere)).status).toBe(200)
+    expect((await world.send('/account/x', { method: 'POST', headers: bearer(access) })).status).toBe(200)
+  })
+
+  it.each(['Bearer', 'Bearer junk', 'a good one'])('is not excused by Authorization: %s', async (authorization) => {
+    const world = await worldWhere(echoing('open;sub="attacker"'))
+    const { access } = await world.signInForTokens()
+    const value = authorization.replace('a good one', `Bearer ${access}`)
+    const headers = { Cookie: await world.signInForCookies(), Authorization: value, 'Sec-Fetch-Site': 'cross-site' }
+    const response = await world.send('/login', { method: 'POST', headers })
+    expect([response.status, response.headers.getSetCookie()]).toEqual([403, []])
+    expect(world.seen).toEqual([])
+  })
+
+  it('lets no shared cache keep the answer that sets cookies, whatever the upstream says', async () => {
+    const cached = {
+      'CDN-Cache-Control': 'max-age=600',
+      'Surrogate-Control': 'max-age=600',
+      Expires: 'Thu, 01 Jan 2099',
+    }
+    const world = await worldWhere(echoing('open;sub="42"'), { headers: cached })
+    const { headers } = await post(world, '/login')
+    expect(headers.get('Cache-Control')).toBe('no-store')
+    expect(Object.keys(cached).filter((name) => headers.has(name))).toEqual([])
   })
 
   it('refuses a session cookie that came twice, before the upstream hears of it', async () => {

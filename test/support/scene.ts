@@ -129,7 +129,8 @@ export function createScene({ schedule, d1, kv, reference, base, violate }: Scen
   /** Nobody is signed out whose session is alive, and nothing fails but what was made to fail. */
   function judgeRefusal({ name, isThief }: Client, { what }: Errand, flow: Flow, error: unknown): void {
     const code = error instanceof Denial ? error.code : 'fault'
-    if (code === 'invalid_sign_in') return
+    const isOvertaken = what === 'sign in' && code === 'unavailable'
+    if (code === 'invalid_sign_in' || isOvertaken) return
     if (code === 'unavailable' || code === 'fault') {
       if (!schedule.isDisturbed()) violate('nothing fails by itself', { what, error: String(error) })
       return
