@@ -6,7 +6,7 @@ import { environment, install, root } from './install.mjs'
 const STEPS = [
   { name: 'types', command: ['tsc', '--noEmit', '-p', '.'] },
   { name: 'types of tests', command: ['tsc', '--noEmit', '-p', 'test'] },
-  { name: 'lint', command: ['oxlint', 'src', 'test', 'bin'] },
+  { name: 'lint', command: ['oxlint', 'src', 'test', 'bin', 'bench'] },
   { name: 'format', command: ['oxfmt', '--check', '.'] },
   { name: 'dead code', command: ['knip'] },
   { name: 'tests', command: ['vitest', 'run'] },
