@@ -6,16 +6,16 @@ import { join } from 'node:path'
 
 import type { Contestant } from './contestants.ts'
 import { PLAINEST } from './contestants.ts'
-import type { Effort, Round } from './rounds.ts'
+import type { Effort, Rounds, Turn } from './rounds.ts'
 import type { StagedEntrant } from './stage.ts'
 import type { Spread } from './statistics.ts'
-import { spreadOf } from './statistics.ts'
+import { medianOf, quantile, spreadOf } from './statistics.ts'
 
 export interface Result {
   readonly name: string
   readonly title: string
   readonly cpuMicrosPerRequest: Spread
-  /** CPU beside the plainest pass-through of the same round; `null` where that one did not take part. */
+  /** CPU beside the plainest pass-through of the same moment; `null` where that one did not take part. */
   readonly ratio: Spread | null
   readonly requestsPerSecond: number
   readonly p50Ms: number
@@ -29,8 +29,6 @@ export interface Report {
   readonly effort: Effort & { readonly connections: number }
   readonly results: readonly Result[]
 }
-
-type Rounds = ReadonlyMap<string, readonly Round[]>
 
 export function reportOf(entrants: readonly StagedEntrant[], rounds: Rounds, effort: Report['effort']): Report {
   return {
@@ -51,27 +49,26 @@ export function saveReport(report: Report): void {
 
 function resultOf({ name, title }: Contestant, rounds: Rounds, bundleKib: number): Result {
   const own = rounds.get(name) ?? []
-  const cpu = own.map((round) => round.cpuMicrosPerRequest)
-  const median = (read: (round: Round) => number): number => spreadOf(own.map(read)).median
+  const cpu = own.map((turns) => turns.map((turn) => turn.cpuMicrosPerRequest))
+  const latenciesMs = Float64Array.from(own.flat().flatMap((turn) => Array.from(turn.latenciesMs))).toSorted()
+  const plainest = rounds.get(PLAINEST)
   return {
     name,
     title,
     cpuMicrosPerRequest: spreadOf(cpu),
-    ratio: ratioOf(
-      cpu,
-      rounds.get(PLAINEST)?.map((round) => round.cpuMicrosPerRequest),
-    ),
-    requestsPerSecond: median((round) => round.requestsPerSecond),
-    p50Ms: median((round) => round.p50Ms),
-    p99Ms: median((round) => round.p99Ms),
+    ratio: plainest === undefined ? null : spreadOf(ratiosOf(own, plainest)),
+    requestsPerSecond: medianOf(own.flat().map((turn) => turn.requestsPerSecond)),
+    p50Ms: quantile(latenciesMs, 0.5),
+    p99Ms: quantile(latenciesMs, 0.99),
     bundleKib,
   }
 }
 
-/** Round by round, so that a slow minute of the machine is in both. */
-function ratioOf(cpu: readonly number[], plainest: readonly number[] | undefined): Spread | null {
-  if (plainest === undefined) return null
-  return spreadOf(cpu.map((used, round) => used / (plainest[round] ?? Number.NaN)))
+/** Turn by turn with the one beside it: what slows a machine down slows both, and the median forgets what hit one. */
+function ratiosOf(own: readonly (readonly Turn[])[], plainest: readonly (readonly Turn[])[]): number[][] {
+  return own.map((turns, round) =>
+    turns.map((turn, at) => turn.cpuMicrosPerRequest / (plainest[round]?.[at]?.cpuMicrosPerRequest ?? Number.NaN)),
+  )
 }
 
 /** Markdown. */

@@ -1,15 +1,25 @@
 // Medians, and how far what was measured lies apart.
 
 export interface Spread {
+  /** Of all values. */
   readonly median: number
+  /** Of the medians of the rounds. */
   readonly lowest: number
   readonly highest: number
 }
 
+/** Of the values of some rounds. @throws RangeError for no values */
+export function spreadOf(rounds: readonly (readonly number[])[]): Spread {
+  const medians = rounds.map(medianOf)
+  return { median: medianOf(rounds.flat()), lowest: Math.min(...medians), highest: Math.max(...medians) }
+}
+
 /** @throws RangeError for no values */
-export function spreadOf(values: readonly number[]): Spread {
-  const sorted = values.toSorted((one, other) => one - other)
-  return { median: quantile(sorted, 0.5), lowest: quantile(sorted, 0), highest: quantile(sorted, 1) }
+export function medianOf(values: readonly number[]): number {
+  return quantile(
+    values.toSorted((one, other) => one - other),
+    0.5,
+  )
 }
 
 /** Of values that are sorted; between two of them in proportion. */
