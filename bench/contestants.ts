@@ -1,56 +1,95 @@
-// Who takes part: each a Worker, what is asked of it, and with which credentials.
+// Who takes part: each a Worker, or HAProxy, what is asked of it, and with which credentials.
 
-import type { Tokens } from './tokens.ts'
+import { hasHaproxy } from './haproxy.ts'
+import type { Scene } from './scene.ts'
+import type { Supply } from './supply.ts'
+import { bearer, inTurn, neverSeen, nothing, seenAgain } from './supply.ts'
 
 export interface Contestant {
   readonly name: string
   readonly title: string
-  /** A file of workers/, or `gatehouse`. */
-  readonly worker: string
+  /** A file of workers/, `gatehouse` or `haproxy`. */
+  readonly program: string
   readonly path: string
   /** What every answer must be. */
   readonly status: number
-  readonly credentials: (tokens: Tokens) => Promise<Supply>
+  readonly supplyOf: (scene: Scene) => Promise<Supply>
+  /** Looks at no credential, or renews one that is damaged: no 401 is to be expected. */
+  readonly isLenient?: true
+  /** Of `[vars]`, beyond what all of the gateways have. */
+  readonly vars?: Readonly<Record<string, unknown>>
 }
-
-/** Bearer tokens for so many requests. */
-export type Supply = (requests: number) => Promise<readonly string[]>
 
 /** The one that all are compared with. */
 export const PLAINEST = 'hono'
 
-/** Tokens that a contestant sees again and again. */
-const FEW = 64
-
-const known = async (tokens: Tokens) => inTurn(await tokens.mint(FEW))
-const firstSeen = async (tokens: Tokens) => tokens.mint
-const forged = async (tokens: Tokens) => inTurn(await tokens.forge(FEW))
-const garbage = async () => inTurn(['bm90IGEgdG9rZW4'])
+const known = ({ tokens }: Scene) => seenAgain(tokens.mint, bearer)
+const knownOfMany = ({ tokens }: Scene) => seenAgain(tokens.mintForMany, bearer)
+const knownByRsa = ({ tokens }: Scene) => seenAgain(tokens.mintByRsa, bearer)
+const knownAsClerk = ({ tokens }: Scene) => seenAgain(tokens.mintAsClerk, bearer)
+const firstSeen = async ({ tokens }: Scene) => neverSeen(tokens.mint, bearer)
+const firstSeenByRsa = async ({ tokens }: Scene) => neverSeen(tokens.mintByRsa, bearer)
+const forged = ({ tokens }: Scene) => seenAgain(tokens.forge, bearer)
+const garbage = async () => inTurn([bearer('bm90IGEgdG9rZW4')])
+const anonymous = async () => inTurn([nothing])
+const browsers = async ({ browserCookies }: Scene) => inTurn(browserCookies)
+const browsersOfBetterAuth = async ({ betterAuth }: Scene) => inTurn(betterAuth.cookies)
 
 const passing = { path: '/orders/1', status: 200 } as const
+const open = { ...passing, isLenient: true } as const
 const refused = { path: '/orders/1', status: 401 } as const
+const gatehouse = { program: 'gatehouse', ...passing } as const
 
 const CONTESTANTS: readonly Contestant[] = [
-  { name: 'bare', title: 'bare `fetch` handler', worker: 'bare', ...passing, credentials: known },
-  { name: PLAINEST, title: 'Hono `proxy()`', worker: 'hono-proxy', ...passing, credentials: known },
+  { name: 'bare', title: 'bare `fetch` handler', program: 'bare', ...open, supplyOf: known },
+  { name: PLAINEST, title: 'Hono `proxy()`', program: 'hono-proxy', ...open, supplyOf: known },
+  { ...gatehouse, ...open, name: 'public', title: 'gatehouse, public route', path: '/public/1', supplyOf: known },
   {
-    name: 'public',
-    title: 'gatehouse, public route',
-    worker: 'gatehouse',
-    path: '/public/1',
-    status: 200,
-    credentials: known,
+    ...gatehouse,
+    ...open,
+    name: 'optional',
+    title: 'gatehouse, optional, anonymous',
+    path: '/open/1',
+    supplyOf: anonymous,
   },
-  { name: 'known', title: 'gatehouse, known token', worker: 'gatehouse', ...passing, credentials: known },
+  { ...gatehouse, name: 'known', title: 'gatehouse, known token', supplyOf: known },
+  { ...gatehouse, name: 'known-rs256', title: 'gatehouse, known token, RS256', supplyOf: knownByRsa },
+  { ...gatehouse, ...open, name: 'cookie', title: 'gatehouse, cookies of a browser', supplyOf: browsers },
   {
-    name: 'first-seen',
-    title: 'gatehouse, first-seen token',
-    worker: 'gatehouse',
+    ...gatehouse,
+    name: 'marker-kv',
+    title: 'gatehouse, known token, marker from KV',
+    supplyOf: knownOfMany,
+    vars: { REVOCATION: { isolate_ttl: '0s' } },
+  },
+  {
+    ...gatehouse,
+    name: 'session',
+    title: 'gatehouse, known token, `session` route (D1)',
+    path: '/accounts/1',
+    supplyOf: known,
+  },
+  { ...gatehouse, name: 'first-seen', title: 'gatehouse, first-seen token', supplyOf: firstSeen },
+  { ...gatehouse, name: 'first-seen-rs256', title: 'gatehouse, first-seen token, RS256', supplyOf: firstSeenByRsa },
+  { ...gatehouse, ...refused, name: 'garbage', title: 'gatehouse, refused: garbage', supplyOf: garbage },
+  { ...gatehouse, ...refused, name: 'forged', title: 'gatehouse, refused: forged', supplyOf: forged },
+  { name: 'hono-jwk', title: '`hono/jwk`', program: 'hono-jwk', ...passing, supplyOf: known },
+  { name: 'jose', title: '`jose` `jwtVerify` in Hono', program: 'jose', ...passing, supplyOf: known },
+  {
+    name: 'clerk',
+    title: '`@clerk/backend` `verifyToken`, networkless',
+    program: 'clerk',
     ...passing,
-    credentials: firstSeen,
+    supplyOf: knownAsClerk,
   },
-  { name: 'garbage', title: 'gatehouse, refused: garbage', worker: 'gatehouse', ...refused, credentials: garbage },
-  { name: 'forged', title: 'gatehouse, refused: forged', worker: 'gatehouse', ...refused, credentials: forged },
+  {
+    name: 'better-auth',
+    title: 'better-auth, session in D1',
+    program: 'better-auth',
+    ...passing,
+    supplyOf: browsersOfBetterAuth,
+  },
+  { name: 'haproxy', title: 'HAProxy `jwt_verify` (no Worker)', program: 'haproxy', ...passing, supplyOf: known },
 ]
 
 /** Those of these names, all where there are none. @throws TypeError for a name that nobody has */
@@ -61,10 +100,14 @@ export function selectContestants(names: readonly string[]): readonly Contestant
   return names.length === 0 ? CONTESTANTS : CONTESTANTS.filter(({ name }) => names.includes(name))
 }
 
-function namesOf(contestants: readonly Contestant[]): string {
-  return contestants.map(({ name }) => name).join(', ')
+/** Leaves out, and says so, who cannot take part on this machine. */
+export function dropAbsent(contestants: readonly Contestant[]): readonly Contestant[] {
+  if (hasHaproxy()) return contestants
+  const present = contestants.filter(({ program }) => program !== 'haproxy')
+  if (present.length < contestants.length) console.log('HAProxy is not installed: left out.')
+  return present
 }
 
-function inTurn(few: readonly string[]): Supply {
-  return async (requests) => Array.from({ length: requests }, (_, at) => few[at % few.length] ?? '')
+function namesOf(contestants: readonly Contestant[]): string {
+  return contestants.map(({ name }) => name).join(', ')
 }

@@ -2,11 +2,15 @@
 
 import { Client } from 'undici'
 
+import type { HeaderList } from './supply.ts'
+
 export interface Load {
+  /** Who is asked. */
+  readonly name: string
   readonly path: string
   readonly status: number
-  /** Bearer tokens, one a request. */
-  readonly credentials: readonly string[]
+  /** Of each request. */
+  readonly credentials: readonly HeaderList[]
 }
 
 export interface Served {
@@ -63,13 +67,13 @@ function sendAll(client: Client, load: Load, progress: { sent: number }, latenci
       const number = progress.sent
       progress.sent += 1
       const sentAt = performance.now()
-      const headers = [...HEADERS, 'Authorization', `Bearer ${load.credentials[number] ?? ''}`]
+      const headers = [...HEADERS, ...(load.credentials[number] ?? [])]
       client.dispatch(
         { path: load.path, method: 'GET', headers },
         {
           onRequestStart: () => undefined,
           onResponseStart: (_, status) => {
-            if (status !== load.status) reject(new Error(`${load.path} answered ${status}, not ${load.status}`))
+            if (status !== load.status) reject(new Error(`${load.name} answered ${status}, not ${load.status}`))
           },
           onResponseData: () => undefined,
           onResponseEnd: () => {

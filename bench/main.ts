@@ -1,6 +1,6 @@
 // `npm run bench`: what a request costs behind the gateway, side by side with what a user would pick instead.
 
-import { selectContestants } from './contestants.ts'
+import { dropAbsent, selectContestants } from './contestants.ts'
 import { parseOptions } from './options.ts'
 import { makeRoom } from './processes.ts'
 import { profileWhile, saveProfile } from './profile.ts'
@@ -16,7 +16,7 @@ else await profile(options.profile)
 process.exit()
 
 async function compare(): Promise<void> {
-  const { entrants } = await setStage(selectContestants(options.only), options)
+  const { entrants } = await setStage(dropAbsent(selectContestants(options.only)), options)
   const { rounds, requests, connections } = options
   const measured = await runRounds(entrants, { rounds, requests })
   const report = reportOf(entrants, measured, { rounds, requests, connections })

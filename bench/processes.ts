@@ -20,7 +20,7 @@ const CORES: Readonly<Record<Core, string>> = { measured: '0', others: '1' }
 const PATIENCE_MS = 10_000
 
 const running = new Set<number>()
-process.on('exit', () => running.forEach((pid) => process.kill(pid, 'SIGKILL')))
+process.on('exit', endAll)
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
 
 /** Starts a process whose output is thrown away, but for what it says of errors. */
@@ -38,6 +38,12 @@ export function start(core: Core, command: string, args: readonly string[], cwd 
 /** Starts one of the bench's own servers in Node. */
 export function startServer(file: string): Running {
   return start('others', process.execPath, [file])
+}
+
+/** Ends what was started; the end of the bench itself does the same. */
+export function endAll(): void {
+  running.forEach((pid) => process.kill(pid, 'SIGKILL'))
+  running.clear()
 }
 
 /** Moves this very process, with all its threads, out of the way of who is measured. */

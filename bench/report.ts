@@ -20,7 +20,7 @@ export interface Result {
   readonly requestsPerSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
-  readonly bundleKib: number
+  readonly bundleKib: number | null
 }
 
 export interface Report {
@@ -35,7 +35,7 @@ export function reportOf(entrants: readonly StagedEntrant[], rounds: Rounds, eff
     measuredAt: new Date().toISOString(),
     machine: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`,
     effort,
-    results: entrants.map(({ contestant, bundle }) => resultOf(contestant, rounds, bundle.kib)),
+    results: entrants.map(({ contestant, bundle }) => resultOf(contestant, rounds, bundle?.kib ?? null)),
   }
 }
 
@@ -47,7 +47,7 @@ export function saveReport(report: Report): void {
   writeFileSync(join(folder, 'latest.md'), tableOf(report))
 }
 
-function resultOf({ name, title }: Contestant, rounds: Rounds, bundleKib: number): Result {
+function resultOf({ name, title }: Contestant, rounds: Rounds, bundleKib: number | null): Result {
   const own = rounds.get(name) ?? []
   const cpu = own.map((turns) => turns.map((turn) => turn.cpuMicrosPerRequest))
   const latenciesMs = Float64Array.from(own.flat().flatMap((turn) => Array.from(turn.latenciesMs))).toSorted()
@@ -80,7 +80,7 @@ export function tableOf({ results }: Report): string {
     result.requestsPerSecond.toFixed(0),
     result.p50Ms.toFixed(2),
     result.p99Ms.toFixed(2),
-    result.bundleKib.toFixed(1),
+    result.bundleKib?.toFixed(1) ?? '',
   ])
   const all = [HEADINGS, HEADINGS.map((_, column) => (column === 0 ? '---' : '--:')), ...rows]
   return all.map((cells) => `| ${cells.join(' | ')} |\n`).join('')

@@ -2,10 +2,12 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import type { Contestant, Supply } from './contestants.ts'
+import type { Contestant } from './contestants.ts'
 import { readCpuMicros } from './cpu.ts'
 import type { Connections } from './load.ts'
 import { serve } from './load.ts'
+import { proveRefusals } from './prove.ts'
+import type { Supply } from './supply.ts'
 
 /** A contestant whose Worker runs. */
 export interface Entrant {
@@ -42,6 +44,7 @@ const LEAD_IN = 50
 const SETTLING_MS = 5
 export async function runRounds(entrants: readonly Entrant[], effort: Effort): Promise<Rounds> {
   const rounds = new Map<string, (readonly Turn[])[]>(entrants.map(({ contestant }) => [contestant.name, []]))
+  for (const entrant of entrants) await proveRefusals(entrant)
   for (const entrant of entrants) await takeTurn(entrant, WARM_UP)
   for (let round = 0; round < effort.rounds; round += 1) {
     const turns = await takeTurns(entrants, Math.ceil(effort.requests / TURN))
@@ -60,11 +63,10 @@ async function takeTurns(entrants: readonly Entrant[], count: number): Promise<R
 
 /** CPU is read while nothing but the turn's requests can use it: credentials are made before. */
 export async function takeTurn({ contestant, pid, connections, supply }: Entrant, requests: number): Promise<Turn> {
-  const { path, status } = contestant
   const credentials = await supply(LEAD_IN + requests)
-  await serve(connections, { path, status, credentials: credentials.slice(0, LEAD_IN) })
+  await serve(connections, { ...contestant, credentials: credentials.slice(0, LEAD_IN) })
   const before = readCpuMicros(pid)
-  const { seconds, latenciesMs } = await serve(connections, { path, status, credentials: credentials.slice(LEAD_IN) })
+  const { seconds, latenciesMs } = await serve(connections, { ...contestant, credentials: credentials.slice(LEAD_IN) })
   await sleep(SETTLING_MS)
   const used = readCpuMicros(pid) - before
   return { cpuMicrosPerRequest: used / requests, requestsPerSecond: requests / seconds, latenciesMs }

@@ -1,80 +1,71 @@
-// What a run needs before its first request: upstream, storage, keys, and each contestant's Worker in a process of its own.
+// What a run needs before its first request: the scene, and each contestant in a process of its own.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import { randomText } from '../src/crypto.ts'
 import type { Bundle } from './bundles.ts'
 import { bundle } from './bundles.ts'
 import type { Contestant } from './contestants.ts'
+import { startHaproxy } from './haproxy.ts'
 import { connect } from './load.ts'
-import type { Options } from './options.ts'
 import type { Running } from './processes.ts'
-import { startServer } from './processes.ts'
 import type { Entrant } from './rounds.ts'
-import type { Tokens } from './tokens.ts'
-import { createTokens, ISSUER } from './tokens.ts'
-import { seedUsers } from './users.ts'
+import type { Scene } from './scene.ts'
+import { setScene, varsOf } from './scene.ts'
 import { startWorkerd } from './workerd.ts'
 
 export interface Stage {
+  readonly scene: Scene
   readonly entrants: readonly StagedEntrant[]
 }
 
 export interface StagedEntrant extends Entrant {
   readonly process: Running
-  readonly bundle: Bundle
+  /** `null` where it is no Worker. */
+  readonly bundle: Bundle | null
+}
+
+export interface StageOptions {
+  readonly connections: number
+  /** A contestant to write a CPU profile of. */
+  readonly profile: string | null
 }
 
 /** Processes end with the bench itself, and so does the folder of the bundles. */
-export async function setStage(contestants: readonly Contestant[], options: Options): Promise<Stage> {
+export async function setStage(contestants: readonly Contestant[], options: StageOptions): Promise<Stage> {
   const temporary = mkdtempSync(join(tmpdir(), 'gatehouse-bench-'))
   process.on('exit', () => rmSync(temporary, { recursive: true }))
   const isProfiled = options.profile !== null
   const bundles = await bundleAll(contestants, temporary, isProfiled)
-  const upstreamPort = await startServer('servers/upstream.ts').port('http')
-  const storagePort = await startServer('servers/storage.ts').port('http')
-  await seedUsers(storagePort)
-  const tokens = await createTokens()
-  const upstream = `http://127.0.0.1:${upstreamPort}`
+  const scene = await setScene()
   const entrants = contestants.map(async (contestant) => {
-    const bundled = bundles.get(contestant.worker)
-    if (bundled === undefined) throw new Error(`${contestant.worker} is not bundled`)
-    const vars = contestant.worker === 'gatehouse' ? varsOfGatehouse(tokens, upstream) : { UPSTREAM: upstream }
-    const running = startWorkerd({
-      name: contestant.name,
-      folder: bundled.folder,
-      vars,
-      storagePort,
-      isInspected: isProfiled,
-    })
+    const bundled = bundles.get(contestant.program) ?? null
+    const running =
+      bundled === null
+        ? await startHaproxy(scene, temporary)
+        : startWorkerd({
+            name: contestant.name,
+            folder: bundled.folder,
+            vars: varsOf(contestant, scene),
+            storagePort: scene.storagePort,
+            isInspected: isProfiled,
+          })
     const connections = connect(await running.port('http'), options.connections)
-    const supply = await contestant.credentials(tokens)
+    const supply = await contestant.supplyOf(scene)
     return { contestant, pid: running.pid, connections, supply, process: running, bundle: bundled }
   })
-  return { entrants: await Promise.all(entrants) }
+  return { scene, entrants: await Promise.all(entrants) }
 }
 
+/** Of each Worker. */
 async function bundleAll(
   contestants: readonly Contestant[],
   temporary: string,
   isReadable: boolean,
 ): Promise<ReadonlyMap<string, Bundle>> {
-  const workers = [...new Set(contestants.map(({ worker }) => worker))]
+  const programs = new Set(contestants.map(({ program }) => program).filter((program) => program !== 'haproxy'))
   return new Map(
-    await Promise.all(workers.map(async (name) => [name, await bundle(name, temporary, isReadable)] as const)),
+    await Promise.all([...programs].map(async (name) => [name, await bundle(name, temporary, isReadable)] as const)),
   )
-}
-
-function varsOfGatehouse(tokens: Tokens, upstream: string): Readonly<Record<string, unknown>> {
-  return {
-    ISSUER,
-    SIGNING_KEYS: tokens.signingKeys,
-    SESSION_KEYS: randomText(32),
-    ROUTES: [
-      { path: '/public/*', upstream, access: 'public' },
-      { path: '/orders/*', upstream, scopes: ['orders:read'] },
-    ],
-  }
 }

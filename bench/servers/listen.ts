@@ -5,12 +5,13 @@ import type { Server } from 'node:http'
 
 const REPORTS = 3
 
-export function listen(server: Server): void {
+/** `socket` is the name under which the port is asked for. */
+export function listen(server: Server, socket = 'http'): void {
   // No connection ends because nobody used it while others were measured.
   server.keepAliveTimeout = 0
   server.listen(0, '127.0.0.1', () => {
     const address = server.address()
     if (typeof address !== 'object' || address === null) throw new TypeError('not listening on a port')
-    writeSync(REPORTS, `${JSON.stringify({ event: 'listen', socket: 'http', port: address.port })}\n`)
+    writeSync(REPORTS, `${JSON.stringify({ event: 'listen', socket, port: address.port })}\n`)
   })
 }

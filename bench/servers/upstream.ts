@@ -2,6 +2,7 @@
 
 import { createServer } from 'node:http'
 
+import { showCounts } from './counts.ts'
 import { listen } from './listen.ts'
 
 const BODY = JSON.stringify({ orders: [{ id: 'ord_1', total: 1200, currency: 'EUR', state: 'shipped' }] })
@@ -12,4 +13,12 @@ const HEADERS = {
   'X-Powered-By': 'bench',
 }
 
-listen(createServer((_, response) => response.writeHead(200, HEADERS).end(BODY)))
+const counts = { upstreamRequests: 0 }
+
+listen(
+  createServer((_, response) => {
+    counts.upstreamRequests += 1
+    response.writeHead(200, HEADERS).end(BODY)
+  }),
+)
+showCounts(counts)

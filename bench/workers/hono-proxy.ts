@@ -1,10 +1,12 @@
 // The plainest pass-through that a Hono user writes, without any auth.
 
 import { Hono } from 'hono'
-import { proxy } from 'hono/proxy'
 
-const app = new Hono<{ Bindings: { readonly UPSTREAM: string } }>()
+import type { Setting } from './pass.ts'
+import { pass } from './pass.ts'
 
-app.all('*', ({ env, req }) => proxy(env.UPSTREAM + req.path, req.raw))
+const app = new Hono<Setting<object>>()
+
+app.all('*', pass)
 
 export default app
