@@ -24,19 +24,19 @@ export async function bundle(worker: string, temporary: string, isReadable: bool
   const folder = join(temporary, worker)
   const configuration = join(folder, 'wrangler.toml')
   mkdirSync(folder)
-  writeFileSync(configuration, configurationOf(main, isReadable))
+  writeFileSync(configuration, configurationOf(main, `minify = ${!isReadable}\nkeep_names = false`))
   const printed = await bundleInto(folder, configuration)
   renameSync(join(folder, `${basename(main, '.ts')}.js`), join(folder, MODULE))
   return { folder, kib: Number(/gzip: ([\d.]+) KiB/.exec(printed)?.[1]) }
 }
 
-function configurationOf(main: string, isReadable: boolean): string {
+/** `rest` is TOML. */
+export function configurationOf(main: string, rest: string): string {
   return `
 name = "bench"
 main = ${JSON.stringify(main)}
 compatibility_date = "2026-08-01"
 compatibility_flags = ["nodejs_compat"]
-minify = ${!isReadable}
-keep_names = false
+${rest}
 `
 }

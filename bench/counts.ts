@@ -7,13 +7,13 @@ import { serve } from './load.ts'
 import type { Entrant } from './rounds.ts'
 import type { Scene } from './scene.ts'
 
-/** As servers/ name them. */
+/** Under the names that servers/ give them. */
 export type Counts = Readonly<Record<string, number>>
 
 /** In which what is done beside a request reaches whoever counts. */
 const SETTLING_MS = 50
 
-/** So many requests at a contestant that has seen as many, and all that they caused. */
+/** What a request causes, on average of so many, at a contestant that has seen as many before. */
 export async function countRequests(entrant: Entrant, scene: Scene, requests: number): Promise<Counts> {
   const { contestant, connections, supply } = entrant
   const [before, after] = [await supply(requests), await supply(requests)]
@@ -22,7 +22,7 @@ export async function countRequests(entrant: Entrant, scene: Scene, requests: nu
   const counted = await readCounts(scene)
   await serve(connections, { ...contestant, credentials: after })
   await sleep(SETTLING_MS)
-  return differenceOf(await readCounts(scene), counted)
+  return perRequest(await readCounts(scene), counted, requests)
 }
 
 async function readCounts({ countPorts }: Scene): Promise<Counts> {
@@ -36,6 +36,8 @@ async function readCountsAt(port: number): Promise<Counts> {
   return Object.fromEntries(Object.entries(shown).map(([name, count]) => [name, Number(count)]))
 }
 
-function differenceOf(later: Counts, earlier: Counts): Counts {
-  return Object.fromEntries(Object.entries(later).map(([name, count]) => [name, count - (earlier[name] ?? 0)]))
+function perRequest(later: Counts, earlier: Counts, requests: number): Counts {
+  return Object.fromEntries(
+    Object.entries(later).map(([name, count]) => [name, (count - (earlier[name] ?? 0)) / requests]),
+  )
 }

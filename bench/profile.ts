@@ -19,7 +19,7 @@ export async function profileWhile(inspectorPort: number, work: () => Promise<un
   await ask('Profiler.setSamplingInterval', { interval: SAMPLING_INTERVAL_MICROS })
   await ask('Profiler.start')
   await work()
-  const profile = parseProfile(await ask('Profiler.stop'))
+  const profile = parseProfile(profileIn(await ask('Profiler.stop')))
   socket.close()
   return profile
 }
@@ -38,7 +38,7 @@ const SAMPLING_INTERVAL_MICROS = 100
 /** As `Profiler.stop` gives it; what is not read here stays in it. */
 export interface Profile {
   readonly nodes: readonly ProfileNode[]
-  /** Ids of the nodes that were on top, and the microseconds before each look. */
+  /** Ids of the nodes that were on top, and the microseconds from the look before to each. */
   readonly samples: readonly number[]
   readonly timeDeltas: readonly number[]
 }
@@ -68,10 +68,14 @@ function textOf(data: RawData): string {
   return Buffer.concat([data].flat().map((part) => Buffer.from(part))).toString()
 }
 
+function profileIn(result: unknown): unknown {
+  return isObject(result) ? result['profile'] : null
+}
+
 /** @throws TypeError for what is no profile */
-function parseProfile(result: unknown): Profile {
-  if (!isObject(result) || !isProfile(result['profile'])) throw new TypeError('the inspector gave no profile')
-  return result['profile']
+export function parseProfile(value: unknown): Profile {
+  if (!isProfile(value)) throw new TypeError('not a CPU profile')
+  return value
 }
 
 function isProfile(value: unknown): value is Profile {

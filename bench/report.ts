@@ -1,11 +1,10 @@
-// What was measured, as data and as a table.
+// What was measured, as data.
 
-import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
-import { join } from 'node:path'
 
 import type { Contestant } from './contestants.ts'
 import { PLAINEST } from './contestants.ts'
+import type { Counts } from './counts.ts'
 import type { Effort, Rounds, Turn } from './rounds.ts'
 import type { StagedEntrant } from './stage.ts'
 import type { Spread } from './statistics.ts'
@@ -14,12 +13,18 @@ import { medianOf, quantile, spreadOf } from './statistics.ts'
 export interface Result {
   readonly name: string
   readonly title: string
+  /** Who is compared: those who check nothing, the gateway, and what a user would pick instead. */
+  readonly group: 'pass-through' | 'gatehouse' | 'alternative'
   readonly cpuMicrosPerRequest: Spread
   /** CPU beside the plainest pass-through of the same moment; `null` where that one did not take part. */
   readonly ratio: Spread | null
   readonly requestsPerSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
+  /** Of one request. */
+  readonly counts: Counts
+  /** CPU before the first request; `null` where nobody measured it, as the next where there is no Worker. */
+  readonly startupMs: number | null
   readonly bundleKib: number | null
 }
 
@@ -30,24 +35,28 @@ export interface Report {
   readonly results: readonly Result[]
 }
 
-export function reportOf(entrants: readonly StagedEntrant[], rounds: Rounds, effort: Report['effort']): Report {
+export interface Measured {
+  readonly rounds: Rounds
+  /** By contestant's name. */
+  readonly counts: ReadonlyMap<string, Counts>
+  /** By program. */
+  readonly startupsMs: ReadonlyMap<string, number>
+}
+
+/** One who was measured. */
+export type Reported = Pick<StagedEntrant, 'contestant' | 'bundle'>
+
+export function reportOf(entrants: readonly Reported[], measured: Measured, effort: Report['effort']): Report {
   return {
     measuredAt: new Date().toISOString(),
     machine: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`,
     effort,
-    results: entrants.map(({ contestant, bundle }) => resultOf(contestant, rounds, bundle?.kib ?? null)),
+    results: entrants.map((entrant) => resultOf(entrant, measured)),
   }
 }
 
-/** Both forms into results/, where they are checked in. */
-export function saveReport(report: Report): void {
-  const folder = join(import.meta.dirname, 'results')
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'latest.json'), `${JSON.stringify(report, null, 2)}\n`)
-  writeFileSync(join(folder, 'latest.md'), tableOf(report))
-}
-
-function resultOf({ name, title }: Contestant, rounds: Rounds, bundleKib: number | null): Result {
+function resultOf({ contestant, bundle }: Reported, { rounds, counts, startupsMs }: Measured): Result {
+  const { name, title, program } = contestant
   const own = rounds.get(name) ?? []
   const cpu = own.map((turns) => turns.map((turn) => turn.cpuMicrosPerRequest))
   const latenciesMs = Float64Array.from(own.flat().flatMap((turn) => Array.from(turn.latenciesMs))).toSorted()
@@ -55,13 +64,21 @@ function resultOf({ name, title }: Contestant, rounds: Rounds, bundleKib: number
   return {
     name,
     title,
+    group: groupOf(contestant),
     cpuMicrosPerRequest: spreadOf(cpu),
     ratio: plainest === undefined ? null : spreadOf(ratiosOf(own, plainest)),
     requestsPerSecond: medianOf(own.flat().map((turn) => turn.requestsPerSecond)),
     p50Ms: quantile(latenciesMs, 0.5),
     p99Ms: quantile(latenciesMs, 0.99),
-    bundleKib,
+    counts: counts.get(name) ?? {},
+    startupMs: startupsMs.get(program) ?? null,
+    bundleKib: bundle?.kib ?? null,
   }
+}
+
+function groupOf({ program, isLenient }: Contestant): Result['group'] {
+  if (program === 'gatehouse') return 'gatehouse'
+  return isLenient ? 'pass-through' : 'alternative'
 }
 
 /** Turn by turn with the one beside it: what slows a machine down slows both, and the median forgets what hit one. */
@@ -69,25 +86,4 @@ function ratiosOf(own: readonly (readonly Turn[])[], plainest: readonly (readonl
   return own.map((turns, round) =>
     turns.map((turn, at) => turn.cpuMicrosPerRequest / (plainest[round]?.[at]?.cpuMicrosPerRequest ?? Number.NaN)),
   )
-}
-
-/** Markdown. */
-export function tableOf({ results }: Report): string {
-  const rows = results.map((result) => [
-    result.title,
-    `${result.cpuMicrosPerRequest.median.toFixed(1)} (${spread(result.cpuMicrosPerRequest, 1)})`,
-    result.ratio === null ? '' : `${result.ratio.median.toFixed(2)} (${spread(result.ratio, 2)})`,
-    result.requestsPerSecond.toFixed(0),
-    result.p50Ms.toFixed(2),
-    result.p99Ms.toFixed(2),
-    result.bundleKib?.toFixed(1) ?? '',
-  ])
-  const all = [HEADINGS, HEADINGS.map((_, column) => (column === 0 ? '---' : '--:')), ...rows]
-  return all.map((cells) => `| ${cells.join(' | ')} |\n`).join('')
-}
-
-const HEADINGS = ['', 'CPU µs/request', '× Hono `proxy()`', 'requests/s', 'p50 ms', 'p99 ms', 'bundle KiB gzip']
-
-function spread({ lowest, highest }: Spread, digits: number): string {
-  return `${lowest.toFixed(digits)}–${highest.toFixed(digits)}`
 }

@@ -7,13 +7,13 @@ export interface SelfTime {
   readonly micros: number
 }
 
-/** Longest first; the time in which the Worker waited is left out. */
+/** Longest first; the time in which the Worker waited is left out. What a look finds lasts until the next look. */
 export function selfTimesOf({ nodes, samples, timeDeltas }: Profile): readonly SelfTime[] {
   const places = new Map(nodes.map(({ id, callFrame }) => [id, placeOf(callFrame)]))
   const micros = new Map<string, number>()
   for (const [at, id] of samples.entries()) {
     const where = places.get(id) ?? '?'
-    micros.set(where, (micros.get(where) ?? 0) + (timeDeltas[at] ?? 0))
+    micros.set(where, (micros.get(where) ?? 0) + (timeDeltas[at + 1] ?? 0))
   }
   return [...micros]
     .map(([where, sum]) => ({ where, micros: sum }))
