@@ -21,6 +21,8 @@ import { createGateway, handle } from './gateway/handle.ts'
 import type { Target } from './gateway/path.ts'
 import { ambiguousPath, canonicalTarget, enforceHost, otherReadings } from './gateway/path.ts'
 import { writeLog } from './log.ts'
+import type { RequestHead } from './request-head.ts'
+import { readHead } from './request-head.ts'
 import type { Exchange, Loaded, Runtime } from './runtime.ts'
 
 export type App = (request: Request, context: Pick<ExecutionContext, 'waitUntil'>) => Promise<Response>
@@ -44,10 +46,11 @@ function createReadyApp(runtime: Runtime): App {
   const own = createOwnUrls(runtime.config)
   return (request, context) => {
     const exchange = createExchange(request, runtime, context)
-    const finish = (refusal: Response): Response => withOwnCors(refusal, request, own)
-    return answerOrRefuse({ ...exchange, log: runtime.log, finish }, async () => {
-      enforceHost(request.headers.get('Host'))
-      const target = canonicalTarget(request.url)
+    const { head, requestId } = exchange
+    const finish = (refusal: Response): Response => withOwnCors(refusal, head, own)
+    return answerOrRefuse({ request: head, requestId, log: runtime.log, finish }, async () => {
+      enforceHost(head.headers.get('Host'))
+      const target = canonicalTarget(head.url)
       const ownPath = findOwnPath(runtime.config, target)
       return ownPath === null ? handle(exchange, target, gateway) : answerOwn(own, exchange, ownPath)
     })
@@ -55,10 +58,12 @@ function createReadyApp(runtime: Runtime): App {
 }
 
 function createExchange(request: Request, runtime: Runtime, context: Pick<ExecutionContext, 'waitUntil'>): Exchange {
+  const head = readHead(request)
   return {
     request,
+    head,
     requestId: crypto.randomUUID(),
-    clientAddress: request.headers.get('CF-Connecting-IP'),
+    clientAddress: head.headers.get('CF-Connecting-IP'),
     runtime,
     waitUntil: (work) => context.waitUntil(work),
   }
@@ -158,7 +163,7 @@ async function answerOwn({ urls, cors }: OwnUrls, exchange: Exchange, path: stri
 }
 
 /** Also what is refused before it has a route: web apps of WEB_ORIGINS can read it. */
-function withOwnCors(response: Response, request: Request, { cors }: Pick<OwnUrls, 'cors'>): Response {
+function withOwnCors(response: Response, request: RequestHead, { cors }: Pick<OwnUrls, 'cors'>): Response {
   return cors === null ? response : withCors(response, request, cors)
 }
 

@@ -3,11 +3,12 @@
 import { Denial, denialResponse } from './denial.ts'
 import type { Log, LogEvent } from './log.ts'
 import { describeFault } from './log.ts'
+import type { RequestHead } from './request-head.ts'
 
 export interface Bounds {
   readonly log: Log
   readonly requestId: string
-  readonly request: Request
+  readonly request: Pick<RequestHead, 'method'>
   /** The route's key, once there is one. */
   readonly route?: string
   /** Finishes a refusal, such as with CORS headers. */

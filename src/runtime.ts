@@ -7,6 +7,7 @@ import type { Database } from './database.ts'
 import { createDatabase } from './database.ts'
 import type { Log } from './log.ts'
 import { writeLog } from './log.ts'
+import type { RequestHead } from './request-head.ts'
 import type { Markers } from './sessions/markers.ts'
 import { createMarkers } from './sessions/markers.ts'
 import type { Renewals } from './sessions/renewals.ts'
@@ -38,6 +39,8 @@ export interface Runtime {
 /** What lives as long as one request. */
 export interface Exchange {
   readonly request: Request
+  /** What every step but the last needs of it. */
+  readonly head: RequestHead
   readonly requestId: string
   /** The client's address as Cloudflare gives it. */
   readonly clientAddress: string | null

@@ -1,15 +1,16 @@
 // CORS by configuration: preflights answered by the gateway, and its own headers in place of the upstream's (Fetch §3.2).
 
 import type { Cors, Route } from '../config/config.ts'
+import type { RequestHead } from '../request-head.ts'
 import { methodsOf } from './route.ts'
 
 /** True for a CORS preflight (Fetch §4.8). */
-export function isPreflight(request: Request): boolean {
+export function isPreflight(request: RequestHead): boolean {
   return request.method === 'OPTIONS' && request.headers.has('Origin') && request.headers.has(REQUEST_METHOD)
 }
 
 /** The answer to a preflight, before any credential is asked for; an origin that is not allowed learns nothing. */
-export function preflightResponse(request: Request, route: Pick<Route, 'methods'>, cors: Cors): Response {
+export function preflightResponse(request: RequestHead, route: Pick<Route, 'methods'>, cors: Cors): Response {
   const headers = new Headers({ Vary: `Origin, ${REQUEST_METHOD}, Access-Control-Request-Headers` })
   const origin = allowedOrigin(request, cors)
   if (origin === null) return new Response(null, { status: 204, headers })
@@ -24,7 +25,7 @@ export function preflightResponse(request: Request, route: Pick<Route, 'methods'
  * The same response with the gateway's `Access-Control-*` headers and no others.
  * A WebSocket's 101 comes back unchanged: CORS has no part in it (Fetch §3.2.5), `enforceSameSite` does.
  */
-export function withCors(response: Response, request: Request, cors: Cors): Response {
+export function withCors(response: Response, request: RequestHead, cors: Cors): Response {
   if (response.status === 101) return response
   const answer = new Response(response.body, response)
   const names = [...answer.headers.keys()].filter((name) => name.toLowerCase().startsWith('access-control-'))
@@ -43,7 +44,7 @@ const REQUEST_METHOD = 'Access-Control-Request-Method'
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
 /** Byte for byte, as Fetch's own CORS check compares (§4.10). */
-function allowedOrigin(request: Request, cors: Cors): string | null {
+function allowedOrigin(request: RequestHead, cors: Cors): string | null {
   const origin = request.headers.get('Origin')
   if (origin === null) return null
   if (cors.origins.includes('*')) return '*'
@@ -57,7 +58,7 @@ function setOrigin(headers: Headers, origin: string, cors: Cors): void {
 }
 
 /** `*` would not count with credentials, so a route of all methods names the common ones and the one asked for. */
-function preflightMethods(request: Request, route: Pick<Route, 'methods'>): readonly string[] {
+function preflightMethods(request: RequestHead, route: Pick<Route, 'methods'>): readonly string[] {
   const asked = request.headers.get(REQUEST_METHOD)
   if (route.methods !== null || asked === null || !TOKEN.test(asked)) return methodsOf(route)
   return [...new Set([...methodsOf(route), asked])]

@@ -2,6 +2,7 @@
 
 import { type CookieNames, readCookies } from '../auth/cookies.ts'
 import { Denial } from '../denial.ts'
+import type { RequestHead } from '../request-head.ts'
 
 export type Credential =
   | { readonly kind: 'none' }
@@ -14,7 +15,7 @@ export type Credential =
  * @throws Denial `ambiguous_credential` where a kind came twice
  */
 export function readCredential(
-  request: Request,
+  request: RequestHead,
   kinds: ReadonlySet<'bearer' | 'cookie'>,
   names: CookieNames,
 ): Credential {
@@ -27,7 +28,7 @@ export function readCredential(
 }
 
 /** True where the client asks for a WebSocket (RFC 6455 §4.1), alone or among other protocols. */
-export function isWebSocketUpgrade(request: Request): boolean {
+export function isWebSocketUpgrade(request: RequestHead): boolean {
   return listItems(request.headers.get('Upgrade')).some((protocol) => protocol.toLowerCase() === 'websocket')
 }
 
@@ -51,20 +52,20 @@ const TOKEN_PROTOCOL = 'gatehouse.bearer.'
 const BEARER = /^bearer(?:[ \t]+|$)/i
 const BEARER_IN_LIST = /(?:^|,)[ \t]*bearer(?:[ \t,]|$)/i
 
-function readBearer(request: Request): string | null {
+function readBearer(request: RequestHead): string | null {
   const tokens = [readAuthorization(request), readTokenProtocol(request)].filter((token) => token !== null)
   if (tokens.length > 1) throw ambiguousBearer('Authorization beside a token subprotocol')
   return tokens[0] ?? null
 }
 
 /** RFC 6750 §2.1. Two headers arrive joined by a comma, which no token holds. */
-function readAuthorization(request: Request): string | null {
+function readAuthorization(request: RequestHead): string | null {
   const value = request.headers.get('Authorization')?.trim() ?? ''
   if (value.includes(',') && BEARER_IN_LIST.test(value)) throw ambiguousBearer('Authorization sent twice')
   return BEARER.test(value) ? value.replace(BEARER, '') : null
 }
 
-function readTokenProtocol(request: Request): string | null {
+function readTokenProtocol(request: RequestHead): string | null {
   if (!isWebSocketUpgrade(request)) return null
   const offered = listItems(request.headers.get('Sec-WebSocket-Protocol'))
   const tokens = offered.filter((protocol) => protocol.startsWith(TOKEN_PROTOCOL))

@@ -36,16 +36,16 @@ export function createGateway({ config, keys }: Runtime): Gateway {
 
 /** Answers a request that is not for one of the gateway's own URLs. */
 export async function handle(exchange: Exchange, target: Target, gateway: Gateway): Promise<Response> {
-  const { request, requestId, runtime } = exchange
-  const preflight = isPreflight(request)
-  const method = preflight ? (request.headers.get('Access-Control-Request-Method') ?? '') : request.method
+  const { head, requestId, runtime } = exchange
+  const preflight = isPreflight(head)
+  const method = preflight ? (head.headers.get('Access-Control-Request-Method') ?? '') : head.method
   const match = matchRoute(gateway.table, target, method)
   const { cors, key } = match.route
-  if (preflight && cors !== null) return preflightResponse(request, match.route, cors)
-  const response = await answerOrRefuse({ log: runtime.log, requestId, request, route: key }, () =>
+  if (preflight && cors !== null) return preflightResponse(head, match.route, cors)
+  const response = await answerOrRefuse({ log: runtime.log, requestId, request: head, route: key }, () =>
     preflight ? passPreflight(exchange, target, match, gateway) : pass(exchange, target, match, gateway),
   )
-  return cors === null ? response : withCors(response, request, cors)
+  return cors === null ? response : withCors(response, head, cors)
 }
 
 /** A request that may go on. */
@@ -85,9 +85,9 @@ async function admit(exchange: Exchange, match: RouteMatch): Promise<Authenticat
 
 /** Credential, CSRF, verification, revocation, policy. */
 async function judge(exchange: Exchange, { route, params }: RouteMatch): Promise<Authenticated> {
-  const { request, runtime } = exchange
-  const credential = readCredential(request, route.credentials, cookieNames(runtime.config.insecureCookies))
-  if (needsSameSite(request, credential)) enforceSameSite(request, ownOrigins(runtime.config, route))
+  const { head, runtime } = exchange
+  const credential = readCredential(head, route.credentials, cookieNames(runtime.config.insecureCookies))
+  if (needsSameSite(head, credential)) enforceSameSite(head, ownOrigins(runtime.config, route))
   const authenticated = await authenticate(exchange, credential, route)
   if (authenticated.identity !== null) {
     enforcePolicy(route, authenticated.identity, { params, now: runtime.now() })
@@ -97,14 +97,14 @@ async function judge(exchange: Exchange, { route, params }: RouteMatch): Promise
 
 /** Logs what `required` would have said; changes nothing for the request. */
 async function observe(exchange: Exchange, match: RouteMatch): Promise<void> {
-  const { request, requestId, runtime } = exchange
-  const observed = { event: 'observed', request_id: requestId, route: match.route.key, method: request.method } as const
+  const { head, requestId, runtime } = exchange
+  const observed = { event: 'observed', request_id: requestId, route: match.route.key, method: head.method } as const
   try {
     await judge(exchange, match)
     runtime.log({ ...observed, reason: 'would pass' })
   } catch (error) {
     const denial = error instanceof Denial ? error : new Denial('unavailable', { cause: error })
-    runtime.log({ ...describeRefusal({ requestId, request }, denial), ...observed })
+    runtime.log({ ...describeRefusal({ requestId, request: head }, denial), ...observed })
   }
 }
 
@@ -128,12 +128,13 @@ async function send(
   gateway: Gateway,
   { identity, renewal, keepAuthorization, control }: Admitted,
 ): Promise<Response> {
-  const { runtime, request, requestId, clientAddress } = exchange
+  const { runtime, request, head, requestId, clientAddress } = exchange
   const { config, now } = runtime
   const judgedAt = now()
   const isAsserted = identity !== null && route.identity.has('assertion')
   const forwarded = await forward({
     request,
+    head,
     url: upstreamUrl(route, target),
     route,
     identity,
@@ -165,7 +166,7 @@ function withCredentials(
   tokens: Readonly<Record<string, string>>,
 ): Response {
   const headers = Object.entries(tokens)
-  if (response.webSocket !== null || cookies.length + headers.length === 0) return response
+  if (cookies.length + headers.length === 0 || response.webSocket !== null) return response
   const answer = new Response(response.body, response)
   for (const cookie of cookies) answer.headers.append('Set-Cookie', cookie)
   for (const [name, value] of headers) answer.headers.set(name, value)

@@ -4,6 +4,7 @@ import type { CookieNames } from '../auth/cookies.ts'
 import { withoutOurCookies } from '../auth/cookies.ts'
 import { foldHeaderName } from '../config/identity-headers.ts'
 import { Denial } from '../denial.ts'
+import type { HeadHeaders } from '../request-head.ts'
 
 export interface HeaderRules {
   /** True leaves `Authorization` for the upstream. */
@@ -49,28 +50,27 @@ const REMOVED: ReadonlySet<string> = new Set([
 const REMOVED_PREFIX = /^(?:proxy|x-forwarded|x-original|x-rewrite|cf|gatehouse)-/
 
 /**
- * Takes out of a copy of a client's headers the hop-by-hop headers and those that `Connection` names (RFC 9110 §7.6.1), the
+ * Takes out of a copy of a `client`'s headers the hop-by-hop headers and those that `Connection` names (RFC 9110 §7.6.1), the
  * gateway's cookies, and whatever an upstream may take for the word of a gateway. The rest keeps its bytes, its spelling
  * and its separate lines.
  * Does NOT judge credentials; credential.ts does, before.
  * @throws Denial `headers_too_large`, `invalid_request` for a control character
  */
-export function cleanRequestHeaders(copy: Headers, rules: HeaderRules): void {
-  for (const name of findRemoved(copy, rules)) copy.delete(name)
-  cleanCookies(copy, rules.cookies)
+export function cleanRequestHeaders(copy: Headers, client: HeadHeaders, rules: HeaderRules): void {
+  for (const name of findRemoved(client, rules)) copy.delete(name)
+  cleanCookies(copy, client.get('Cookie'), rules.cookies)
 }
 
 const NO_NAMES: ReadonlySet<string> = new Set()
 
 /** The lower-case names that `Connection` names. */
-export function connectionNames(headers: Headers): ReadonlySet<string> {
+export function connectionNames(headers: Pick<Headers, 'get'>): ReadonlySet<string> {
   const value = headers.get('Connection')
   if (value === null) return NO_NAMES
   return new Set(value.split(',').map((name) => name.trim().toLowerCase()))
 }
 
-/** One walk over all of them, because each step of it costs more than what is done there. */
-function findRemoved(headers: Headers, rules: HeaderRules): readonly string[] {
+function findRemoved(headers: HeadHeaders, rules: HeaderRules): readonly string[] {
   const named = connectionNames(headers)
   const removed: string[] = []
   let characters = 0
@@ -92,10 +92,9 @@ function isRemoved(name: string, { keepAuthorization, identityHeaderNames }: Hea
 }
 
 /** A `Cookie` header that holds none of ours is left alone, so that its bytes stay as they came. */
-function cleanCookies(headers: Headers, names: CookieNames): void {
-  const header = headers.get('Cookie')
-  if (header === null) return
-  const others = withoutOurCookies(header, names)
-  if (others === null) return headers.delete('Cookie')
-  if (others !== header) headers.set('Cookie', others)
+function cleanCookies(copy: Headers, cookies: string | null, names: CookieNames): void {
+  if (cookies === null) return
+  const others = withoutOurCookies(cookies, names)
+  if (others === null) return copy.delete('Cookie')
+  if (others !== cookies) copy.set('Cookie', others)
 }

@@ -15,14 +15,17 @@ const LEFT_TO_RUNTIME: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
+const NO_NAMES: ReadonlySet<string> = new Set()
+
 /**
  * The upstream's answer without `Gatehouse-*`, without hop-by-hop headers (RFC 9110 §7.6.1; `Proxy-Authenticate` is
  * meant for this hop, so a 407 goes on without it) and without cookies that have the gateway's names.
  * Does NOT read the body, and an answer with nothing to remove is given back as it is.
  */
 export function passResponse(response: Response, cookies: CookieNames): Response {
-  const removed = removedNames(response.headers)
-  const setCookies = response.headers.getSetCookie()
+  const { headers } = response
+  const { removed, setsCookies } = findRemoved(headers)
+  const setCookies = setsCookies ? headers.getSetCookie() : []
   const kept = setCookies.filter((line) => !setsOurCookie(line, cookies))
   if (removed.length === 0 && kept.length === setCookies.length) return response
   const passed = new Response(response.body, response)
@@ -31,13 +34,14 @@ export function passResponse(response: Response, cookies: CookieNames): Response
   return passed
 }
 
-function removedNames(headers: Headers): readonly string[] {
-  const named = connectionNames(headers)
-  const removed: string[] = []
+function findRemoved(headers: Headers): { readonly removed: readonly string[]; readonly setsCookies: boolean } {
+  const names: string[] = []
   headers.forEach((_, name) => {
-    if (isOurs(name) || (named.has(name) && !LEFT_TO_RUNTIME.has(name))) removed.push(name)
+    names.push(name)
   })
-  return removed
+  const named = names.includes('connection') ? connectionNames(headers) : NO_NAMES
+  const removed = names.filter((name) => isOurs(name) || (named.has(name) && !LEFT_TO_RUNTIME.has(name)))
+  return { removed, setsCookies: names.includes('set-cookie') }
 }
 
 function isOurs(name: string): boolean {

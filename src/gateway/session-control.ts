@@ -20,11 +20,11 @@ import type { Forwarded } from './upstream.ts'
  */
 export function expectControl(exchange: Exchange, { host }: Target, route: Route): Control | null {
   if (!route.sessionControl) return null
-  const { request, runtime } = exchange
+  const { head, runtime } = exchange
   const control = createControl(exchange, host)
-  if (!writes(request)) return control
-  const { kind } = readCredential(request, BEARER, cookieNames(runtime.config.insecureCookies))
-  const site = siteOf(request, ownOrigins(runtime.config, route))
+  if (!writes(head)) return control
+  const { kind } = readCredential(head, BEARER, cookieNames(runtime.config.insecureCookies))
+  const site = siteOf(head, ownOrigins(runtime.config, route))
   enforceTransport(site, kind === 'bearer' ? 'token' : control.transport)
   return control
 }

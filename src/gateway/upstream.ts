@@ -3,6 +3,7 @@
 import type { CookieNames } from '../auth/cookies.ts'
 import type { Route } from '../config/config.ts'
 import { Denial } from '../denial.ts'
+import type { RequestHead } from '../request-head.ts'
 import { isTimeLimit, withinTime } from '../time-limit.ts'
 import type { Identity } from '../tokens/identity.ts'
 import { isPreflight } from './cors.ts'
@@ -13,6 +14,7 @@ import { passResponse } from './response-headers.ts'
 
 export interface Forwarding {
   readonly request: Request
+  readonly head: RequestHead
   /** At the upstream, whole. */
   readonly url: string
   readonly route: Route
@@ -44,19 +46,19 @@ export interface Forwarded {
  * @throws Denial `invalid_request`, `headers_too_large`, `misconfigured`, `upstream_unreachable`, `upstream_timeout`
  */
 export async function forward(forwarding: Forwarding): Promise<Forwarded> {
-  const { request, cookies } = forwarding
+  const { head, cookies } = forwarding
   const answer = await send(forwarding, upstreamRequest(forwarding))
   if (!isUsable(answer))
     throw new Denial('upstream_unreachable', { reason: 'the upstream answered with an odd status' })
   const sessionControl = answer.headers.get('Gatehouse-Session')
-  return { response: withTokenProtocol(passResponse(answer, cookies), request), sessionControl }
+  return { response: withTokenProtocol(passResponse(answer, cookies), head), sessionControl }
 }
 
 /** The headers are copied once, by the runtime, and changed in that copy: any other way costs several times as much. */
 function upstreamRequest(forwarding: Forwarding): Request {
-  const { request, url } = forwarding
-  const { method } = request
-  const hasBody = method !== 'GET' && method !== 'HEAD' && !isPreflight(request)
+  const { request, head, url } = forwarding
+  const { method } = head
+  const hasBody = method !== 'GET' && method !== 'HEAD' && !isPreflight(head)
   const copy = new Request(url, {
     method,
     headers: request.headers,
@@ -64,18 +66,19 @@ function upstreamRequest(forwarding: Forwarding): Request {
     redirect: 'manual',
     cache: 'no-store',
   })
-  cleanRequestHeaders(copy.headers, forwarding)
-  addHeaders(copy.headers, forwarding)
+  const { headers } = copy
+  cleanRequestHeaders(headers, head.headers, forwarding)
+  addHeaders(headers, forwarding)
   return copy
 }
 
 function addHeaders(headers: Headers, forwarding: Forwarding): void {
-  const { request, route, identity, assertion, control, clientAddress } = forwarding
-  passWebSocket(headers, request)
-  if (isPreflight(request)) headers.delete('Cookie')
+  const { head, route, identity, assertion, control, clientAddress } = forwarding
+  passWebSocket(headers, head)
+  if (isPreflight(head)) headers.delete('Cookie')
   if (clientAddress !== null) headers.set('X-Forwarded-For', clientAddress)
   headers.set('X-Forwarded-Host', forwarding.host)
-  headers.set('X-Forwarded-Proto', request.url.startsWith('https:') ? 'https' : 'http')
+  headers.set('X-Forwarded-Proto', head.url.startsWith('https:') ? 'https' : 'http')
   headers.set('X-Request-Id', forwarding.requestId)
   for (const [name, value] of identity === null ? [] : identityHeaders(identity, route)) headers.set(name, value)
   if (assertion !== null) headers.set('Gatehouse-Assertion', assertion)
@@ -83,9 +86,9 @@ function addHeaders(headers: Headers, forwarding: Forwarding): void {
 }
 
 /** RFC 6455 §4.1. A subprotocol that was the client's token stays here. */
-function passWebSocket(headers: Headers, request: Request): void {
-  if (request.method === 'GET' && request.headers.get('Upgrade') === 'websocket') headers.set('Upgrade', 'websocket')
-  const offered = headers.get('Sec-WebSocket-Protocol')
+function passWebSocket(headers: Headers, { method, headers: client }: RequestHead): void {
+  if (method === 'GET' && client.get('Upgrade') === 'websocket') headers.set('Upgrade', 'websocket')
+  const offered = client.get('Sec-WebSocket-Protocol')
   if (offered === null) return
   const { forwarded } = withoutTokenProtocol(offered)
   if (forwarded === null) return headers.delete('Sec-WebSocket-Protocol')
@@ -118,8 +121,8 @@ function isUsable({ status, webSocket }: Response): boolean {
 }
 
 /** A browser insists that one of the subprotocols that it offered is chosen, the token alone included. */
-function withTokenProtocol(answer: Response, request: Request): Response {
-  const offered = request.headers.get('Sec-WebSocket-Protocol')
+function withTokenProtocol(answer: Response, { headers }: RequestHead): Response {
+  const offered = headers.get('Sec-WebSocket-Protocol')
   if (offered === null || answer.status !== 101) return answer
   const { answer: chosen } = withoutTokenProtocol(offered)
   if (chosen === null) return answer

@@ -155,7 +155,8 @@ async function openDirectly(env_: JsonObject, transport: Transport, userId: stri
   const context = createExecutionContext()
   const waitUntil = (work: Promise<unknown>) => context.waitUntil(work)
   const { runtime } = loaded
-  const exchange = { request: new Request(ISSUER), requestId: 'test', clientAddress: null, runtime, waitUntil }
+  const request = new Request(ISSUER)
+  const exchange = { request, head: request, requestId: 'test', clientAddress: null, runtime, waitUntil }
   const proof = { userId, checked: { sessionEpoch: await epochOf(userId), passwordHash }, amr: ['pwd'] }
   const session = await openFor(exchange, proof, transport, { before: [], after: [] })
   if (session === null) throw new Error('no session')

@@ -137,7 +137,7 @@ describe('a control character in a value (RFC 9110 §5.5)', () => {
 /** What is left of a client's headers. */
 function cleaned(client: Headers, rules: HeaderRules): Headers {
   const copy = new Headers(client)
-  cleanRequestHeaders(copy, rules)
+  cleanRequestHeaders(copy, client, rules)
   return copy
 }
 

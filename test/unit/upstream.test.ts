@@ -23,8 +23,10 @@ function fakeUpstream(answer: () => Response | Promise<Response> = () => new Res
 const BOUND = { origin: 'https://origin.example.com', path: '/', binding: 'ORDERS' } as const
 
 function forwarding(changes: Partial<Forwarding>): Forwarding {
+  const request = changes.request ?? new Request('https://gateway.test/orders')
   return {
-    request: new Request('https://gateway.test/orders'),
+    request,
+    head: request,
     url: 'https://origin.example.com/orders',
     route: routeOf('/*', { upstream: BOUND }),
     identity: null,
