@@ -1,7 +1,7 @@
 // Who takes part: each a Worker, or HAProxy, what is asked of it, and with which credentials.
 
 import { hasHaproxy } from './haproxy.ts'
-import type { Scene } from './scene.ts'
+import type { Scene, Vars } from './scene.ts'
 import type { Supply } from './supply.ts'
 import { bearer, inTurn, neverSeen, nothing, seenAgain } from './supply.ts'
 
@@ -17,7 +17,7 @@ export interface Contestant {
   /** Looks at no credential, or renews one that is damaged: no 401 is to be expected. */
   readonly isLenient?: true
   /** Of `[vars]`, beyond what all of the gateways have. */
-  readonly vars?: Readonly<Record<string, unknown>>
+  readonly vars?: Vars
 }
 
 /** The one that all are compared with. */
@@ -28,6 +28,7 @@ const knownOfMany = ({ tokens }: Scene) => seenAgain(tokens.mintForMany, bearer)
 const knownByRsa = ({ tokens }: Scene) => seenAgain(tokens.mintByRsa, bearer)
 const knownAsClerk = ({ tokens }: Scene) => seenAgain(tokens.mintAsClerk, bearer)
 const firstSeen = async ({ tokens }: Scene) => neverSeen(tokens.mint, bearer)
+const newcomers = async ({ tokens }: Scene) => neverSeen(tokens.mintForMany, bearer)
 const firstSeenByRsa = async ({ tokens }: Scene) => neverSeen(tokens.mintByRsa, bearer)
 const forged = ({ tokens }: Scene) => seenAgain(tokens.forge, bearer)
 const garbage = async () => inTurn([bearer('bm90IGEgdG9rZW4')])
@@ -39,6 +40,9 @@ const passing = { path: '/orders/1', status: 200 } as const
 const open = { ...passing, isLenient: true } as const
 const refused = { path: '/orders/1', status: 401 } as const
 const gatehouse = { program: 'gatehouse', ...passing } as const
+
+/** No isolate trusts a marker that it has read, as if each request were its user's first there. */
+const markersFromKv = { REVOCATION: { isolate_ttl: '0s' } } as const
 
 const CONTESTANTS: readonly Contestant[] = [
   { name: 'bare', title: 'bare `fetch` handler', program: 'bare', ...open, supplyOf: known },
@@ -60,7 +64,7 @@ const CONTESTANTS: readonly Contestant[] = [
     name: 'marker-kv',
     title: 'gatehouse, known token, marker from KV',
     supplyOf: knownOfMany,
-    vars: { REVOCATION: { isolate_ttl: '0s' } },
+    vars: markersFromKv,
   },
   {
     ...gatehouse,
@@ -70,6 +74,13 @@ const CONTESTANTS: readonly Contestant[] = [
     supplyOf: known,
   },
   { ...gatehouse, name: 'first-seen', title: 'gatehouse, first-seen token', supplyOf: firstSeen },
+  {
+    ...gatehouse,
+    name: 'newcomer',
+    title: 'gatehouse, first-seen token, marker from KV',
+    supplyOf: newcomers,
+    vars: markersFromKv,
+  },
   { ...gatehouse, name: 'first-seen-rs256', title: 'gatehouse, first-seen token, RS256', supplyOf: firstSeenByRsa },
   { ...gatehouse, ...refused, name: 'garbage', title: 'gatehouse, refused: garbage', supplyOf: garbage },
   { ...gatehouse, ...refused, name: 'forged', title: 'gatehouse, refused: forged', supplyOf: forged },

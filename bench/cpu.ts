@@ -11,7 +11,8 @@ export function readCpuMicros(pid: number): number {
   return nanoseconds.reduce((sum, each) => sum + each, 0) / 1000
 }
 
-function parseRunTime(schedstat: string): number {
+/** Nanoseconds: the first of the three numbers. */
+export function parseRunTime(schedstat: string): number {
   const [runTime = ''] = schedstat.split(' ')
   return Number(runTime)
 }

@@ -58,12 +58,15 @@ async function signInBrowsers(tokens: Tokens, sessionKey: string): Promise<reado
   })
 }
 
-/** What a contestant's Worker gets as `[vars]` and secrets. */
-export function varsOf({ program, vars }: Contestant, scene: Scene): Readonly<Record<string, unknown>> {
-  return program === 'gatehouse' ? { ...varsOfGatehouse(scene), ...vars } : varsOfOthers(scene)
+/** By name, as in wrangler.toml. */
+export type Vars = Readonly<Record<string, unknown>>
+
+/** What a contestant's Worker gets as `[vars]` and secrets; `defaults` are for every gateway that does not say otherwise. */
+export function varsOf({ program, vars }: Contestant, scene: Scene, defaults: Vars): Vars {
+  return program === 'gatehouse' ? { ...defaults, ...varsOfGatehouse(scene), ...vars } : varsOfOthers(scene)
 }
 
-function varsOfGatehouse({ tokens, sessionKey, upstreamPort }: Scene): Readonly<Record<string, unknown>> {
+function varsOfGatehouse({ tokens, sessionKey, upstreamPort }: Scene): Vars {
   const upstream = `http://127.0.0.1:${upstreamPort}`
   return {
     ISSUER,
@@ -78,7 +81,7 @@ function varsOfGatehouse({ tokens, sessionKey, upstreamPort }: Scene): Readonly<
   }
 }
 
-function varsOfOthers({ tokens, betterAuth, upstreamPort }: Scene): Readonly<Record<string, unknown>> {
+function varsOfOthers({ tokens, betterAuth, upstreamPort }: Scene): Vars {
   return {
     UPSTREAM: `http://127.0.0.1:${upstreamPort}`,
     JWKS: tokens.publicJwks,

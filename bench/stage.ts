@@ -11,7 +11,7 @@ import { startHaproxy } from './haproxy.ts'
 import { connect } from './load.ts'
 import type { Running } from './processes.ts'
 import type { Entrant } from './rounds.ts'
-import type { Scene } from './scene.ts'
+import type { Scene, Vars } from './scene.ts'
 import { setScene, varsOf } from './scene.ts'
 import { startWorkerd } from './workerd.ts'
 
@@ -30,6 +30,8 @@ export interface StageOptions {
   readonly connections: number
   /** A contestant to write a CPU profile of. */
   readonly profile: string | null
+  /** For every gateway that does not say otherwise. */
+  readonly vars?: Vars
 }
 
 /** Processes end with the bench itself, and so does the folder of the bundles. */
@@ -47,7 +49,7 @@ export async function setStage(contestants: readonly Contestant[], options: Stag
         : startWorkerd({
             name: contestant.name,
             folder: bundled.folder,
-            vars: varsOf(contestant, scene),
+            vars: varsOf(contestant, scene, options.vars ?? {}),
             storagePort: scene.storagePort,
             isInspected: isProfiled,
           })
