@@ -48,7 +48,7 @@ function createReadyApp(runtime: Runtime): App {
     const exchange = createExchange(request, runtime, context)
     const { head, requestId } = exchange
     const finish = (refusal: Response): Response => withOwnCors(refusal, head, own)
-    return answerOrRefuse({ request: head, requestId, log: runtime.log, finish }, async () => {
+    return answerOrRefuse({ request: head, requestId, log: runtime.log, finish }, () => {
       enforceHost(head.headers.get('Host'))
       const target = canonicalTarget(head.url)
       const ownPath = findOwnPath(runtime.config, target)

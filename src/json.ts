@@ -4,8 +4,8 @@ export type JsonObject = Readonly<Record<string, unknown>>
 
 const MAX_DEPTH = 32
 
-/** In valid JSON: a string, with the colon that makes it a key, or a bracket. */
-const TOKENS = /("[^"\\]*(?:\\.[^"\\]*)*")\s*(:)?|[{}[\]]/g
+/** In valid JSON: a string, with the colon that makes it a key. */
+const STRINGS = /"[^"\\]*(?:\\.[^"\\]*)*"\s*:?/g
 
 /** True for an object that is neither `null` nor an array. */
 export function isObject(value: unknown): value is JsonObject {
@@ -19,7 +19,7 @@ export function isObject(value: unknown): value is JsonObject {
  */
 export function parseJsonObject(text: string): JsonObject | null {
   const value = parseJson(text)
-  return isObject(value) && isUnambiguous(text) ? value : null
+  return isObject(value) && isUnambiguous(text, value) ? value : null
 }
 
 /** The text that bytes are in UTF-8, or `null`. A byte order mark stays in the text, where JSON refuses it. */
@@ -39,18 +39,17 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** One pass over a text that is known to be valid JSON; keys are compared as they read once unescaped. */
-function isUnambiguous(text: string): boolean {
-  const open: Set<unknown>[] = []
-  for (const [token, string, colon] of text.matchAll(TOKENS)) {
-    if (token === '{' || token === '[') open.push(new Set())
-    if (token === '}' || token === ']') open.pop()
-    if (open.length > MAX_DEPTH) return false
-    if (string === undefined || colon === undefined) continue
-    const key: unknown = JSON.parse(string)
-    const keys = open.at(-1)
-    if (keys?.has(key) === true) return false
-    keys?.add(key)
-  }
-  return true
+/** As many keys as were written: of a key that comes twice in an object the parser has kept one. */
+function isUnambiguous(text: string, value: JsonObject): boolean {
+  const written = text.match(STRINGS)?.filter((string) => string.endsWith(':')).length ?? 0
+  return written === countKeys(value, 1)
+}
+
+/** `NaN`, which equals nothing, where it is too deep. */
+function countKeys(value: unknown, depth: number): number {
+  if (typeof value !== 'object' || value === null) return 0
+  if (depth > MAX_DEPTH) return Number.NaN
+  const members: readonly unknown[] = Object.values(value)
+  const own = Array.isArray(value) ? 0 : members.length
+  return members.reduce<number>((sum, member) => sum + countKeys(member, depth + 1), own)
 }

@@ -7,7 +7,7 @@ import { RESERVED_CLAIMS, signJwt } from '../tokens/mint.ts'
 
 export interface Assertions {
   /** The JWT of the identity for the route's upstream; `now` in unix seconds. */
-  readonly for: (identity: Identity, route: Route, now: number) => Promise<string>
+  readonly for: (identity: Identity, route: Route, now: number) => Promise<string> | string
 }
 
 interface Signed {
@@ -27,21 +27,19 @@ const LEAST_LEFT = 30
 export function createAssertions(ring: KeyRing, issuer: string): Assertions {
   const signed = new WeakMap<Identity, Map<string, Signed>>()
 
-  async function sign(identity: Identity, audience: string, now: number): Promise<Signed> {
+  async function renew(identity: Identity, origin: string, now: number): Promise<string> {
     const times = { iat: now, exp: now + LIFETIME }
-    const payload = { ...identityClaims(identity), iss: issuer, aud: audience, ...times }
-    return { jwt: await signJwt(ring, 'gatehouse+jwt', payload), expiresAt: times.exp }
+    const payload = { ...identityClaims(identity), iss: issuer, aud: `upstream:${origin}`, ...times }
+    const jwt = await signJwt(ring, 'gatehouse+jwt', payload)
+    const byOrigin = signed.get(identity) ?? new Map<string, Signed>()
+    signed.set(identity, byOrigin.set(origin, { jwt, expiresAt: times.exp }))
+    return jwt
   }
 
   return {
-    for: async (identity, route, now) => {
-      const audience = `upstream:${route.upstream.origin}`
-      const known = signed.get(identity)?.get(audience)
-      if (known !== undefined && isFresh(known, now)) return known.jwt
-      const fresh = await sign(identity, audience, now)
-      const byAudience = signed.get(identity) ?? new Map<string, Signed>()
-      signed.set(identity, byAudience.set(audience, fresh))
-      return fresh.jwt
+    for: (identity, route, now) => {
+      const known = signed.get(identity)?.get(route.upstream.origin)
+      return known !== undefined && isFresh(known, now) ? known.jwt : renew(identity, route.upstream.origin, now)
     },
   }
 }

@@ -29,7 +29,8 @@ export function readCredential(
 
 /** True where the client asks for a WebSocket (RFC 6455 §4.1), alone or among other protocols. */
 export function isWebSocketUpgrade(request: RequestHead): boolean {
-  return listItems(request.headers.get('Upgrade')).some((protocol) => protocol.toLowerCase() === 'websocket')
+  const upgrade = request.headers.get('Upgrade')
+  return upgrade !== null && listItems(upgrade).some((protocol) => protocol.toLowerCase() === 'websocket')
 }
 
 /**
@@ -60,7 +61,8 @@ function readBearer(request: RequestHead): string | null {
 
 /** RFC 6750 §2.1. Two headers arrive joined by a comma, which no token holds. */
 function readAuthorization(request: RequestHead): string | null {
-  const value = request.headers.get('Authorization')?.trim() ?? ''
+  const value = request.headers.get('Authorization')?.trim()
+  if (value === undefined) return null
   if (value.includes(',') && BEARER_IN_LIST.test(value)) throw ambiguousBearer('Authorization sent twice')
   return BEARER.test(value) ? value.replace(BEARER, '') : null
 }

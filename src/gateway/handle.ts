@@ -3,7 +3,7 @@
 import { cookieNames } from '../auth/cookies.ts'
 import type { YoungCookies } from '../auth/renew.ts'
 import { youngLines } from '../auth/renew.ts'
-import type { Control } from '../auth/upstream-control.ts'
+import type { Control, Settled } from '../auth/upstream-control.ts'
 import { answerOrRefuse, describeRefusal } from '../boundary.ts'
 import type { Route } from '../config/config.ts'
 import { Denial } from '../denial.ts'
@@ -35,17 +35,17 @@ export function createGateway({ config, keys }: Runtime): Gateway {
 }
 
 /** Answers a request that is not for one of the gateway's own URLs. */
-export async function handle(exchange: Exchange, target: Target, gateway: Gateway): Promise<Response> {
+export function handle(exchange: Exchange, target: Target, gateway: Gateway): Promise<Response> {
   const { head, requestId, runtime } = exchange
   const preflight = isPreflight(head)
   const method = preflight ? (head.headers.get('Access-Control-Request-Method') ?? '') : head.method
   const match = matchRoute(gateway.table, target, method)
   const { cors, key } = match.route
-  if (preflight && cors !== null) return preflightResponse(head, match.route, cors)
-  const response = await answerOrRefuse({ log: runtime.log, requestId, request: head, route: key }, () =>
+  if (preflight && cors !== null) return Promise.resolve(preflightResponse(head, match.route, cors))
+  const answered = answerOrRefuse({ log: runtime.log, requestId, request: head, route: key }, () =>
     preflight ? passPreflight(exchange, target, match, gateway) : pass(exchange, target, match, gateway),
   )
-  return cors === null ? response : withCors(response, head, cors)
+  return cors === null ? answered : answered.then((response) => withCors(response, head, cors))
 }
 
 /** A request that may go on. */
@@ -71,13 +71,13 @@ async function passPreflight(
 async function pass(exchange: Exchange, target: Target, match: RouteMatch, gateway: Gateway): Promise<Response> {
   const control = expectControl(exchange, target, match.route)
   const authenticated = await admit(exchange, match)
-  await enforceRouteLimit(exchange, match.route, authenticated.identity)
+  if (match.route.rateLimit !== null) await enforceRouteLimit(exchange, match.route, authenticated.identity)
   const keepAuthorization = keepsAuthorization(match.route, authenticated)
   return send(exchange, target, match, gateway, { ...authenticated, keepAuthorization, control })
 }
 
 /** Who is let in: nobody is asked on `public`, and on `observe` the verdict is only logged, beside the request. */
-async function admit(exchange: Exchange, match: RouteMatch): Promise<Authenticated> {
+function admit(exchange: Exchange, match: RouteMatch): Promise<Authenticated> | Authenticated {
   const { access } = match.route
   if (access === 'observe') exchange.waitUntil(observe(exchange, match))
   return access === 'required' || access === 'optional' ? judge(exchange, match) : ANONYMOUS
@@ -148,10 +148,12 @@ async function send(
     cookies: cookieNames(config.insecureCookies),
     findFetcher: runtime.findFetcher,
   })
-  const settled = await obeyControl(exchange, control, identity, forwarded)
+  const settled = control === null ? NOTHING : await obeyControl(exchange, control, identity, forwarded)
   const renewed = renewal === null ? [] : await readyLines(runtime, renewal)
   return withCredentials(forwarded.response, settled.cookies.length > 0 ? settled.cookies : renewed, settled.headers)
 }
+
+const NOTHING: Settled = { cookies: [], headers: {} }
 
 /** A renewal's cookies if they are there by now; no answer waits for them, and one that failed has none. */
 async function readyLines(runtime: Runtime, renewal: Promise<YoungCookies>): Promise<readonly string[]> {

@@ -12,6 +12,18 @@ type Header = readonly [name: string, value: string]
  * Never throws, whatever the claims are.
  */
 export function identityHeaders(identity: Identity, route: Route): readonly Header[] {
+  const known = made.get(identity)?.get(route)
+  if (known !== undefined) return known
+  const headers = makeHeaders(identity, route)
+  const byRoute = made.get(identity) ?? new WeakMap<Route, readonly Header[]>()
+  made.set(identity, byRoute.set(route, headers))
+  return headers
+}
+
+/** Kept as long as the identity, which an isolate's memory holds for the token's next request. */
+const made = new WeakMap<Identity, WeakMap<Route, readonly Header[]>>()
+
+function makeHeaders(identity: Identity, route: Route): readonly Header[] {
   const own = route.identity.has('headers') ? gatehouseHeaders(identity) : []
   const fromClaims = route.headers.map(({ name, claim }): Header => [
     name,

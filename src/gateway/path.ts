@@ -26,8 +26,7 @@ export interface Target {
  */
 export function canonicalTarget(url: string): Target {
   const { authority, rawPath, query } = splitUrl(url)
-  const host = canonicalHost(authority)
-  const named = { host, authority: `${host}${/:\d+$/.exec(authority)?.[0] ?? ''}`, query }
+  const named = { ...canonicalAuthority(authority), query }
   if (PLAIN_PATH.test(rawPath)) {
     const segments = pathSegments(rawPath.toLowerCase())
     return { ...named, path: rawPath, segments, oddities: NO_ODDITIES }
@@ -42,7 +41,7 @@ export function canonicalTarget(url: string): Target {
  * @throws Denial `ambiguous_path`
  */
 export function enforceHost(header: string | null): void {
-  if (header !== null) canonicalHost(header)
+  if (header !== null) canonicalAuthority(header)
 }
 
 /**
@@ -114,11 +113,21 @@ function splitUrl(url: string): { authority: string; rawPath: string; query: str
 }
 
 /** No userinfo, no empty label, nothing encoded: a stricter host's rules cannot be missed by another spelling. */
-function canonicalHost(authority: string): string {
-  const host = authority.replace(/:\d*$/, '').replace(/\.$/, '')
-  if (!HOST.test(host)) throw ambiguousPath('host')
-  return host.toLowerCase()
+function canonicalAuthority(text: string): Pick<Target, 'host' | 'authority'> {
+  const known = authorities.get(text)
+  if (known !== undefined) return known
+  const named = text.replace(/:\d*$/, '').replace(/\.$/, '')
+  if (!HOST.test(named)) throw ambiguousPath('host')
+  const host = named.toLowerCase()
+  const canonical = { host, authority: `${host}${/:\d+$/.exec(text)?.[0] ?? ''}` }
+  if (authorities.size >= MAX_AUTHORITIES) authorities.clear()
+  authorities.set(text, canonical)
+  return canonical
 }
+
+/** A gateway is asked for few hosts, and for each of them again and again. */
+const authorities = new Map<string, Pick<Target, 'host' | 'authority'>>()
+const MAX_AUTHORITIES = 1000
 
 function canonicalPath(rawPath: string): string {
   refuse(REFUSED_AS_SENT, rawPath)

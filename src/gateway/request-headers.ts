@@ -86,9 +86,14 @@ function findRemoved(headers: HeadHeaders, rules: HeaderRules): readonly string[
 }
 
 function isRemoved(name: string, { keepAuthorization, identityHeaderNames }: HeaderRules): boolean {
-  const folded = foldHeaderName(name)
+  const folded = foldedName(name)
   if (folded === 'authorization' && !keepAuthorization) return true
   return REMOVED.has(folded) || REMOVED_PREFIX.test(folded) || identityHeaderNames.has(folded)
+}
+
+/** Of names that come in lower case, most need no folding. */
+function foldedName(name: string): string {
+  return name.includes('_') || name.includes('.') ? foldHeaderName(name) : name
 }
 
 /** A `Cookie` header that holds none of ours is left alone, so that its bytes stay as they came. */

@@ -54,7 +54,7 @@ export function methodsOf(route: Pick<Route, 'methods'>): readonly string[] {
  */
 export function upstreamUrl(route: Route, target: Target): string {
   const { origin, path } = route.upstream
-  const rest = withoutLeadingSegments(target.path, route.stripSegments)
+  const rest = route.stripSegments === 0 ? target.path : withoutLeadingSegments(target.path, route.stripSegments)
   const joined = rest === '' ? path : `${path.replace(/\/$/, '')}${rest}`
   return `${origin}${joined}${target.query}`
 }

@@ -30,17 +30,16 @@ export function expectControl(exchange: Exchange, { host }: Target, route: Route
 }
 
 /**
- * What the upstream's answer does to sessions, once it is done; nothing on routes without session control, and nothing
- * by an answer that tells of an error. An answer that is refused is given up, body and all.
+ * What the upstream's answer does to sessions, once it is done; nothing by an answer that tells of an error. An answer that is refused is given up, body and all.
  * @throws Denial `invalid_session_control`, `invalid_sign_in`
  */
 export async function obeyControl(
   exchange: Exchange,
-  control: Control | null,
+  control: Control,
   identity: Identity | null,
   { response, sessionControl: header }: Forwarded,
 ): Promise<Settled> {
-  if (control === null || header === null || response.status < 200 || response.status > 399) return NOTHING
+  if (header === null || response.status < 200 || response.status > 399) return NOTHING
   try {
     return await settleControl(exchange, control, identity?.session ?? null, { header, status: response.status })
   } catch (error) {

@@ -34,17 +34,17 @@ export async function verifyRemembered(
 }
 
 /** A remembered token that no longer holds is verified anew, which finds the reason and refuses it. */
-async function stillHolds(
+function stillHolds(
   { config, issuerKeys, now }: Runtime,
   { identity, key }: Remembered,
   { acceptsSelf, issuers }: AcceptedIssuers,
   waitUntil: Exchange['waitUntil'],
-): Promise<boolean> {
+): Promise<boolean> | boolean {
   if (identity.expiresAt <= now() - config.tokens.clockSkew) return false
   if (identity.issuer === config.issuer) return acceptsSelf
   const issuer = issuers.find((entry) => entry.issuer === identity.issuer)
   if (issuer === undefined || !isAccepted(issuer, now())) return false
-  return (await issuerKeys.find(issuer, key.kid, waitUntil)) === key
+  return issuerKeys.find(issuer, key.kid, waitUntil).then((current) => current === key)
 }
 
 function isAccepted({ acceptUntil }: Issuer, now: number): boolean {

@@ -41,7 +41,22 @@ export function parseToken(token: string): ParsedToken {
   return { ...header, payload, issuer }
 }
 
-function parseHeader(segment: string): Omit<ParsedToken, 'payload' | 'issuer'> {
+type ParsedHeader = Omit<ParsedToken, 'payload' | 'issuer'>
+
+/** All tokens of one key have the same header. */
+const headers = new Map<string, ParsedHeader>()
+const MAX_HEADERS = 100
+
+function parseHeader(segment: string): ParsedHeader {
+  const known = headers.get(segment)
+  if (known !== undefined) return known
+  const parsed = readHeader(segment)
+  if (headers.size >= MAX_HEADERS) headers.clear()
+  headers.set(segment, parsed)
+  return parsed
+}
+
+function readHeader(segment: string): ParsedHeader {
   const header = parseSegment(segment)
   if (header === null) throw malformed('header')
   const refused = REFUSED_MEMBERS.find((name) => Object.hasOwn(header, name))

@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 
+import type { TokenMemory } from '../../src/tokens/memory.ts'
 import { createTokenMemory } from '../../src/tokens/memory.ts'
 import type { Remembered } from '../../src/tokens/memory.ts'
 import { createWorld, UPSTREAM } from '../support/world.ts'
@@ -68,17 +69,30 @@ const remembered: Remembered = {
 }
 
 describe('the memory', () => {
-  it('holds so many tokens and no more, and lets the oldest go first', () => {
-    const memory = createTokenMemory(2, 1000)
+  it('holds so many tokens and no more, and lets those go first that nobody asks for', () => {
+    const memory = createTokenMemory(4, 1000)
     for (const token of ['a', 'b', 'c']) memory.remember(token, remembered)
-    expect(['a', 'b', 'c'].map((token) => memory.find(token) !== null)).toEqual([false, true, true])
+    expect(memory.find('a')).not.toBeNull()
+    memory.remember('d', remembered)
+    expect(heldOf(memory, ['a', 'b', 'c', 'd'])).toEqual(['a', 'c', 'd'])
   })
 
   it('holds so many characters and no more', () => {
     const memory = createTokenMemory(100, 10)
-    for (const token of ['aaaaaa', 'bbbb', 'c']) memory.remember(token, remembered)
-    expect(['aaaaaa', 'bbbb', 'c'].map((token) => memory.find(token) !== null)).toEqual([false, true, true])
-    for (let again = 0; again < 5; again += 1) memory.remember('bbbb', remembered)
-    expect(['bbbb', 'c'].map((token) => memory.find(token) !== null)).toEqual([true, true])
+    for (const token of ['aaaa', 'bbb', 'cc', 'd']) memory.remember(token, remembered)
+    for (let again = 0; again < 5; again += 1) memory.remember('d', remembered)
+    expect(heldOf(memory, ['aaaa', 'bbb', 'cc', 'd'])).toEqual(['bbb', 'cc', 'd'])
+  })
+
+  it('never goes back to what it knew of a token before', () => {
+    const memory = createTokenMemory(4, 1000)
+    for (const token of ['a', 'b', 'c']) memory.remember(token, remembered)
+    memory.remember('a', { ...remembered, ended: true })
+    for (const token of ['d', 'e', 'f']) memory.remember(token, remembered)
+    expect(memory.find('a')?.ended).not.toBe(false)
   })
 })
+
+function heldOf(memory: TokenMemory, tokens: readonly string[]): readonly string[] {
+  return tokens.filter((token) => memory.find(token) !== null)
+}
