@@ -45,5 +45,5 @@ export function operate(world: World, isolate: Isolate, action: 'disable' | 'ena
 export function runCron({ scene, schedule, cronIsolate }: World): void {
   scene.seen.ticks += 1
   const { exchange } = scene.createFlow(cronIsolate, createRequest(new Headers(), {}), null)
-  schedule.happen('cron', 0, () => void tidy(exchange.runtime).catch(() => undefined))
+  schedule.happen('cron', 0, () => void tidy(exchange.runtime, 0).catch(() => undefined))
 }
