@@ -143,6 +143,18 @@ describe('a digest', () => {
   })
 })
 
+describe('what an isolate has learnt of a digest', () => {
+  it('is as old as the digest', async () => {
+    const { world, at, send, hold } = await createStage()
+    await hold(digestAt(at - 34, { [user.id]: 1 }))
+    expect((await send()).status).toBe(200)
+    expect(world.count()).toEqual(FREE)
+    pass(1)
+    expect((await send()).status).toBe(200)
+    expect(world.count()).toEqual(BY_MARKER)
+  })
+})
+
 describe('a digest that is none', () => {
   const now = Math.floor(Date.now() / 1000)
   const good = { since: now - 1025, as_of: now, versions: {} }
