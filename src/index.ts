@@ -1,4 +1,4 @@
-// The Worker's entry: requests, and the cron that repairs publications.
+// The Worker's entry: requests, and the cron that repairs publications and tells of recent changes.
 
 import type { App } from './app.ts'
 import { createApp } from './app.ts'
@@ -29,9 +29,9 @@ export default {
     const { app } = isolates.get(env) ?? (await loadIsolate(env))
     return app(request, context)
   },
-  async scheduled(_, env) {
+  async scheduled({ scheduledTime }, env) {
     const { loaded } = isolates.get(env) ?? (await loadIsolate(env))
     if (loaded.outcome === 'misconfigured') return writeLog({ event: 'misconfigured', problems: loaded.problems })
-    await tidy(loaded.runtime)
+    await tidy(loaded.runtime, Math.floor(scheduledTime / 1000))
   },
 } satisfies ExportedHandler<Env>

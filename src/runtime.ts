@@ -10,6 +10,8 @@ import { writeLog } from './log.ts'
 import type { RequestHead } from './request-head.ts'
 import type { Markers } from './sessions/markers.ts'
 import { createMarkers } from './sessions/markers.ts'
+import type { Recent } from './sessions/recent.ts'
+import { createRecent } from './sessions/recent.ts'
 import type { Renewals } from './sessions/renewals.ts'
 import { createRenewals } from './sessions/renewals.ts'
 import type { IssuerKeys } from './tokens/jwks.ts'
@@ -28,9 +30,11 @@ export interface Runtime {
   readonly tokens: TokenMemory
   readonly db: Database
   readonly markers: Markers
+  readonly recent: Recent
   readonly renewals: Renewals
   /** Unix seconds. */
   readonly now: () => number
+  readonly sleepUntil: (unixSeconds: number) => Promise<void>
   readonly log: Log
   readonly findFetcher: (binding: string) => Fetcher | null
   readonly findRateLimit: (binding: string) => RateLimit | null
@@ -80,6 +84,7 @@ interface Parts {
 
 function assemble(env: Env, { config, keys, sessionKeys, issuerSecrets, log }: Parts): Runtime {
   const { isolateTtl, kvTtl } = config.revocation
+  const markers = createMarkers({ kv: bindingOf(env, 'MARKERS', isNamespace), kvTtl, isolateTtl, now })
   return {
     config,
     keys,
@@ -93,9 +98,11 @@ function assemble(env: Env, { config, keys, sessionKeys, issuerSecrets, log }: P
     }),
     tokens: createTokenMemory(),
     db: createDatabase(bindingOf(env, 'DB', isDatabase)),
-    markers: createMarkers({ kv: bindingOf(env, 'MARKERS', isNamespace), kvTtl, isolateTtl, now }),
+    markers,
+    recent: createRecent({ markers, config, now }),
     renewals: createRenewals(config.sessions.reuseGrace, now),
     now,
+    sleepUntil: (unixSeconds) => scheduler.wait(Math.max(0, unixSeconds * 1000 - Date.now())),
     log,
     findFetcher: (name) => findBinding(env, name, isFetcher),
     findRateLimit: (name) => findBinding(env, name, isRateLimit),

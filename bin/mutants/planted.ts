@@ -17,6 +17,7 @@ const PUBLISH = 'src/sessions/publish.ts'
 const ROTATION = 'src/sessions/rotation.ts'
 const LIFECYCLE = 'src/sessions/lifecycle.ts'
 const REVOCATION = 'src/gateway/revocation.ts'
+const RECENT = 'src/sessions/recent.ts'
 const SIGN_OUT = 'src/auth/sign-out.ts'
 const PRESENT = 'src/auth/present.ts'
 
@@ -292,5 +293,33 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       { file: 'src/sessions/markers.ts', from: 'Math.max(version, memory.get(userId)?.version ?? 0)', to: 'version' },
     ],
+  },
+  {
+    name: 'a digest judges tokens that are older than what it covers',
+    edits: [{ file: RECENT, from: 'digest.since + SLACK <= Number(issuedAt)', to: 'Number(issuedAt) > SLACK' }],
+  },
+  {
+    name: 'a digest judges tokens by their iat alone',
+    edits: [{ file: RECENT, from: 'digest.since + SLACK <= Number(issuedAt)', to: 'digest.since <= Number(issuedAt)' }],
+  },
+  {
+    name: 'a digest is trusted for ever',
+    edits: [{ file: RECENT, from: 'now() - asOf < isolateTtl + kvTtl && ', to: 'asOf > kvTtl && ' }],
+  },
+  {
+    name: 'no digest counts as nobody changed',
+    edits: [{ file: REVOCATION, from: 'if (digest === null) return null', to: 'if (digest === null) return 0' }],
+  },
+  {
+    name: 'an older digest replaces a newer',
+    edits: [{ file: RECENT, from: ' && digest.asOf > state.digest.asOf)', to: ')' }],
+  },
+  {
+    name: 'what is cut off a digest is not said',
+    edits: [{ file: STORE, from: "json_object('since', since,", to: "json_object('since', unixepoch() - ?1," }],
+  },
+  {
+    name: 'a version is raised without saying when',
+    edits: [{ file: STORE, from: ' * 1000 AS INTEGER)), changed_at = unixepoch()`', to: ' * 1000 AS INTEGER))`' }],
   },
 ]

@@ -1,14 +1,21 @@
-// Every minute: publications that were lost are made again, and counted guesses that are over are forgotten.
+// Every minute: lost publications are made again, counted guesses that are over forgotten, and recent changes told until the next.
 
 import { removeOldAttempts } from '../accounts/store.ts'
 import { runBatch } from '../database.ts'
 import type { Runtime } from '../runtime.ts'
 import { republish } from '../sessions/publish.ts'
+import { tellRecent } from '../sessions/ticks.ts'
 
-/** Rows that one tick removes. */
+/** Rows that one run removes. */
 const REMOVE_LIMIT = 20_000
 
-export async function tidy(runtime: Runtime): Promise<void> {
-  await republish(runtime)
-  await runBatch(runtime.db, [removeOldAttempts(runtime.db, REMOVE_LIMIT)])
+/** Neither part waits for the other, nor ends with it. */
+export async function tidy(runtime: Runtime, scheduledAt: number): Promise<void> {
+  const told = tellRecent(runtime, scheduledAt)
+  try {
+    await republish(runtime)
+    await runBatch(runtime.db, [removeOldAttempts(runtime.db, REMOVE_LIMIT)])
+  } finally {
+    await told
+  }
 }

@@ -1,4 +1,4 @@
-// Whether a token that is genuine still holds: the marker, and D1 where the marker cannot tell (DESIGN §7, §8).
+// Whether a token that is genuine still holds: recent changes or the marker, and D1 where they cannot tell (DESIGN §7, §8).
 
 import type { Route } from '../config/config.ts'
 import { Denial } from '../denial.ts'
@@ -31,13 +31,27 @@ export type RevocationRule = Pick<Route, 'revocation' | 'onOutage'>
 export async function judgeStanding(exchange: Exchange, identity: Identity, rule: RevocationRule): Promise<Standing> {
   if (!isOwn(identity) || rule.revocation === 'expiry') return { outcome: 'trusted', identity }
   if (rule.revocation === 'session') return askDatabase(exchange, identity, rule)
-  const marker = await findMarker(exchange, identity.subject)
+  const marker = findRecent(exchange, identity) ?? (await findMarker(exchange, identity.subject))
   if (marker !== null && identity.version >= marker) return { outcome: 'trusted', identity }
   return askDatabase(exchange, identity, rule)
 }
 
 function isOwn(identity: Identity): identity is OwnIdentity {
   return identity.session !== null && identity.version !== null
+}
+
+/**
+ * What a digest of recent changes says in place of the marker: 0 of a user of whom no version is known; `null` where
+ * there is no digest to go by. What it says is learnt, as old as it is.
+ */
+function findRecent({ runtime, waitUntil }: Exchange, { subject, claims }: OwnIdentity): number | null {
+  const { recent, markers } = runtime
+  recent.refresh(waitUntil)
+  const digest = recent.covering(claims['iat'])
+  if (digest === null) return null
+  const listed = digest.versions.get(subject) ?? 0
+  if (listed > (markers.known(subject) ?? 0)) markers.learn(subject, listed, digest.asOf)
+  return markers.known(subject) ?? 0
 }
 
 /** The marker, from this isolate's memory or from KV; `null` where there is none or KV cannot tell. */

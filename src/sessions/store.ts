@@ -426,6 +426,21 @@ export function selectUnsettled(db: Database, limit: number): D1PreparedStatemen
     .bind(limit)
 }
 
+/**
+ * The digest of recent changes, as JSON: everybody who changed in the last `window` seconds. Where they are more than `cap`,
+ * those of the oldest second are left out, and it begins after them.
+ */
+export function selectRecent(db: Database, window: number, cap: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `SELECT json_object('since', since, 'as_of', unixepoch(), 'versions',
+         json((SELECT json_group_object(id, token_version) FROM users WHERE changed_at >= since))) AS digest
+       FROM (SELECT coalesce((SELECT changed_at + 1 FROM users WHERE changed_at >= unixepoch() - ?1
+         ORDER BY changed_at DESC LIMIT 1 OFFSET ?2), unixepoch() - ?1) AS since)`,
+    )
+    .bind(window, cap)
+}
+
 /** How many users `selectUnpublished` and `selectUnsettled` have to choose from. */
 export function countUnpublished(db: Database): D1PreparedStatement {
   return db.prepare(
@@ -472,6 +487,11 @@ export function parseDevice(row: unknown): Device | null {
 /** A row with `id` and `token_version`. */
 export function parseRaised(row: unknown): RaisedVersion | null {
   return isObject(row) ? { userId: readText(row['id']), tokenVersion: readInteger(row['token_version']) } : null
+}
+
+/** The row of `selectRecent`. */
+export function parseDigestText(row: unknown): string {
+  return readText(isObject(row) ? row['digest'] : null)
 }
 
 /** The number of a `countAlive` or `countUnpublished` row. */

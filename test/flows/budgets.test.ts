@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 
 import { createWorld, insertUser, PASSWORD, UPSTREAM, user } from '../support/world.ts'
+import type { World } from '../support/world.ts'
 
 const routes = [
   { path: '/*', upstream: UPSTREAM },
@@ -11,6 +12,16 @@ const routes = [
 ]
 
 const right = { email: user.email, password: PASSWORD, transport: 'token' }
+
+/** KV has a digest under each key of these moments, and somebody else's request makes the isolate read one. */
+async function holdDigest(world: World, token: string): Promise<void> {
+  const now = Math.floor(Date.now() / 1000)
+  const tick = Math.floor((now - 2) / 5) * 5
+  const digest = JSON.stringify({ since: now - 1025, as_of: now, versions: {} })
+  await Promise.all([tick, tick + 5].map((at) => env.MARKERS.put(`recent:${at}`, digest)))
+  await world.bearer(token, '/orders')
+  world.count()
+}
 
 describe('the budgets of DESIGN §13', () => {
   it('a sign-in costs one read, one batch, and for the first session one put with its confirmation', async () => {
@@ -50,6 +61,17 @@ describe('the budgets of DESIGN §13', () => {
     const response = await world.sendFresh('/orders', { headers: { Authorization: `Bearer ${access}` } })
     expect(response.status).toBe(200)
     expect(world.count()).toEqual({ roundTrips: 0, gets: 1, puts: 0 })
+  })
+
+  it('the first request of a user in an isolate that holds a digest of recent changes costs nothing on its way', async () => {
+    const world = await createWorld({ routes })
+    const { access } = await world.signInForTokens()
+    const second = { ...user, id: 'usr_0000000000000000000002', email: 'bob@example.com' }
+    await insertUser(second)
+    const { access: others } = await world.signInForTokens(second.id)
+    await holdDigest(world, others)
+    expect((await world.bearer(access, '/orders')).status).toBe(200)
+    expect(world.count()).toEqual({ roundTrips: 0, gets: 0, puts: 0 })
   })
 
   it('an absent marker costs one D1 read', async () => {

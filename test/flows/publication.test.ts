@@ -201,7 +201,7 @@ describe('one tick', () => {
     expect(roundTrips + gets + puts).toBeLessThan(1000)
   })
 
-  it('publishes side by side, and never waits for more than six answers at once', async () => {
+  it('publishes side by side, and leaves one of the six answers that may be waited for to a tick', async () => {
     let waiting = 0
     const peaks: number[] = []
     async function wait<T>(answer: () => Promise<T>): Promise<T> {
@@ -219,7 +219,7 @@ describe('one tick', () => {
     const world = await createQuietWorld({ MARKERS: kv, DB: db })
     await insertUsers({ prefix: 'u', count: 60, age: 60 * MINUTES })
     await world.runCron()
-    expect(Math.max(...peaks)).toBe(6)
+    expect(Math.max(...peaks)).toBe(5)
     expect(await countUnpublished()).toBe(0)
   })
 })

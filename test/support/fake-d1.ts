@@ -70,10 +70,13 @@ export function createFakeD1(schema: string) {
       })
     },
   }
-  if (!isDatabase(binding)) throw new TypeError('no D1')
+  const promptly = { prepare: binding.prepare, batch: async (batch: readonly Prepared[]) => commit(batch) }
+  if (!isDatabase(binding) || !isDatabase(promptly)) throw new TypeError('no D1')
 
   return {
     binding,
+    /** The same, asked and answered in one moment. */
+    promptly,
     /** At once, and beside the schedule. */
     query,
     /** Tells of the commit of the batch that `run` asks for before it first waits. */

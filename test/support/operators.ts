@@ -4,6 +4,7 @@ import { tidy } from '../../src/auth/cron.ts'
 import { createControl, settleControl } from '../../src/auth/upstream-control.ts'
 import { publish } from '../../src/sessions/publish.ts'
 import { parseRaised } from '../../src/sessions/store.ts'
+import { tellRecent } from '../../src/sessions/ticks.ts'
 import { createRequest } from './plain.ts'
 import type { Told } from './plain.ts'
 import type { Flow, Isolate } from './scene.ts'
@@ -41,9 +42,15 @@ export function operate(world: World, isolate: Isolate, action: 'disable' | 'ena
   scene.send(nobody, { what: `${action} ${userId}`, isolate, run })
 }
 
+/** A run that comes too late for digests of its own: here they are told beside it, each at a moment. */
+const LONG_AGO = 0
+
 /** A tick, which may fail like anything else. */
-export function runCron({ scene, schedule, cronIsolate }: World): void {
+export function runCron({ scene, schedule, cronIsolate, digestCap }: World): void {
   scene.seen.ticks += 1
   const { exchange } = scene.createFlow(cronIsolate, createRequest(new Headers(), {}), null)
-  schedule.happen('cron', 0, () => void tidy(exchange.runtime).catch(() => undefined))
+  schedule.happen('cron', 0, () => {
+    void tidy(exchange.runtime, LONG_AGO).catch(() => undefined)
+    void tellRecent(scene.createTicker(exchange.runtime), schedule.now(), digestCap)
+  })
 }

@@ -103,5 +103,5 @@ export async function verifyPlainly(
 ) {
   const claims = minted.get(token)
   if (claims === undefined || claims.expiresAt <= now - clockSkew) throw new Denial('invalid_token')
-  return { identity: { ...claims, claims: {} }, key: KEY }
+  return { identity: { ...claims, claims: { iat: claims.issuedAt } }, key: KEY }
 }

@@ -3,6 +3,7 @@
 import type { Arbitrary } from 'fast-check'
 import { array, boolean, constant, constantFrom, integer, nat, oneof, record, scheduler } from 'fast-check'
 
+import { MISHAPS } from './fake-kv.ts'
 import { FAULTS } from './schedule.ts'
 import type { Circumstances } from './scheduled-world.ts'
 import type { Step } from './steps.ts'
@@ -31,7 +32,8 @@ const step: Arbitrary<Step> = oneof(
     weight: 5,
     arbitrary: record({ do: constant('spend'), who, at, on: constantFrom('refresh', 'refresh', 'marker') }),
   },
-  { weight: 2, arbitrary: record({ do: constant('cron') }) },
+  { weight: 4, arbitrary: record({ do: constant('cron') }) },
+  { weight: 2, arbitrary: record({ do: constant('cross a tick'), who, at }) },
 )
 
 export const plan = record({
@@ -39,6 +41,11 @@ export const plan = record({
   steps: array(step, { minLength: 1, maxLength: 14, size: 'max' }),
   faults: array(record({ skip: nat(20), fault: constantFrom(...FAULTS) }), { maxLength: 4 }),
   limitsWrites: boolean(),
+  mishaps: array(oneof({ weight: 3, arbitrary: constant('none' as const) }, constantFrom(...MISHAPS)), {
+    minLength: 1,
+    maxLength: 7,
+  }),
+  digestCap: constantFrom(1, 1000),
   isHasty: boolean(),
   outage: constantFrom('failing', 'empty'),
 })

@@ -30,6 +30,13 @@ interface Session {
   isStolen: boolean
 }
 
+interface Raise {
+  readonly userId: string
+  readonly version: number
+  /** Unix seconds. */
+  readonly at: number
+}
+
 interface Opening {
   readonly sessionId: string
   readonly userId: string
@@ -54,6 +61,7 @@ export type Reference = ReturnType<typeof createReference>
 export function createReference({ sessions: limits }: Config, nowMs: () => number) {
   const users = new Map<string, User>()
   const sessions = new Map<string, Session>()
+  const raises: Raise[] = []
   const now = () => Math.floor(nowMs() / 1000)
   const sessionsOf = (userId: string) => [...sessions.values()].filter((session) => session.userId === userId)
 
@@ -77,6 +85,7 @@ export function createReference({ sessions: limits }: Config, nowMs: () => numbe
     const user = users.get(userId)
     if (user === undefined) return []
     user.version = Math.max(user.version + 1, nowMs())
+    raises.push({ userId, version: user.version, at: now() })
     return [{ userId, tokenVersion: user.version }]
   }
 
@@ -122,6 +131,8 @@ export function createReference({ sessions: limits }: Config, nowMs: () => numbe
   return {
     users,
     sessions,
+    /** Every version that was raised, in their order. */
+    raises,
     isAlive: (sessionId: string) => findAlive(sessionId) !== null,
 
     open: ({ sessionId, userId, checked }: Opening, replaces: string | null): Foretold => {

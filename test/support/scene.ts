@@ -6,8 +6,11 @@ import { Denial } from '../../src/denial.ts'
 import type { LogEvent } from '../../src/log.ts'
 import type { Exchange, Runtime } from '../../src/runtime.ts'
 import { createMarkers, markerKey } from '../../src/sessions/markers.ts'
+import type { Digest, Recent } from '../../src/sessions/recent.ts'
+import { createRecent, SLACK } from '../../src/sessions/recent.ts'
 import { createRenewals } from '../../src/sessions/renewals.ts'
 import type { RaisedVersion } from '../../src/sessions/store.ts'
+import type { Ticker } from '../../src/sessions/ticks.ts'
 import { createTokenMemory } from '../../src/tokens/memory.ts'
 import type { Client } from './clients.ts'
 import { headersOf, keepAll, sessionIdOf } from './clients.ts'
@@ -19,7 +22,7 @@ import type { Reference } from './reference.ts'
 import type { Schedule } from './schedule.ts'
 import { LAG_MS } from './schedule.ts'
 
-export type Isolate = Pick<Runtime, 'markers' | 'tokens' | 'renewals'>
+export type Isolate = Pick<Runtime, 'markers' | 'recent' | 'tokens' | 'renewals'>
 
 /** A request that has arrived. */
 export interface Flow {
@@ -62,8 +65,10 @@ export function createScene({ schedule, d1, kv, reference, base, violate }: Scen
 
   function createIsolate(): Isolate {
     const { kvTtl, isolateTtl } = base.config.revocation
+    const markers = createMarkers({ kv: kv.createLocation(), kvTtl, isolateTtl, now: schedule.now })
     return {
-      markers: createMarkers({ kv: kv.createLocation(), kvTtl, isolateTtl, now: schedule.now }),
+      markers,
+      recent: watchRecent(createRecent({ markers, config: base.config, now: schedule.now })),
       tokens: createTokenMemory(),
       renewals: createRenewals(base.config.sessions.reuseGrace, schedule.now),
     }
@@ -83,6 +88,23 @@ export function createScene({ schedule, d1, kv, reference, base, violate }: Scen
     }
     const exchange = { request, head: request, requestId: 'scheduled', clientAddress: ADDRESS, runtime, waitUntil }
     return { exchange, logged, raised, sessionId, wasOver: sessionId !== null && !reference.isAlive(sessionId) }
+  }
+
+  /** Whatever came after a token was minted is listed, but for what is younger than a marker may be. */
+  function watchRecent({ refresh, covering }: Recent): Recent {
+    const { kvTtl, isolateTtl } = base.config.revocation
+    function coveringAll(issuedAt: unknown): Digest | null {
+      const digest = covering(issuedAt)
+      const missed = (digest === null ? [] : reference.raises).filter(
+        ({ userId, version, at }) =>
+          at >= Number(issuedAt) - SLACK &&
+          at <= schedule.now() - kvTtl - isolateTtl &&
+          (digest?.versions.get(userId) ?? 0) < version,
+      )
+      if (missed.length > 0) violate('a digest that is gone by lists who changed', { issuedAt, digest, missed })
+      return digest
+    }
+    return { refresh, covering: coveringAll }
   }
 
   /** The request arrives, is answered, and the answer arrives: each at a point of the schedule. */
@@ -141,9 +163,15 @@ export function createScene({ schedule, d1, kv, reference, base, violate }: Scen
     }
   }
 
+  /** Of a run of the cron. */
+  function createTicker(runtime: Runtime): Ticker {
+    return { ...runtime, db: createDatabase(d1.promptly), sleepUntil: schedule.sleepUntil, log: () => undefined }
+  }
+
   return {
     createIsolate,
     createFlow,
+    createTicker,
     send,
     isThief: (through: object) => byThief.has(through),
     raised: (through: object, users: readonly RaisedVersion[]) => {

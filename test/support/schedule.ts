@@ -33,6 +33,8 @@ export function createSchedule(scheduler: Scheduler, planned: readonly PlannedFa
   const state = { now: startMs, isInstant: false, isCalm: false, met: 0, disturbances: 0 }
   const faults = placeFaults(planned)
   const calls = { count: 0, latest: new Set<Entry>() }
+  /** Of calls that nobody waits for. */
+  const unnoticed = new Set<Entry>()
 
   function enter(delayMs: number, run: () => void): Entry {
     const entry = { at: state.now + delayMs, run }
@@ -94,8 +96,9 @@ export function createSchedule(scheduler: Scheduler, planned: readonly PlannedFa
 
   /** In place of `setTimeout`: a time limit belongs to the call that was made just before, and dies with its caller. */
   function setTimer(run: () => void, delayMs: number): Entry {
+    const isNoticed = calls.latest !== unnoticed
     const entry = enter(delayMs, () => {
-      state.disturbances += 1
+      if (isNoticed) state.disturbances += 1
       run()
     })
     calls.latest.add(entry)
@@ -132,6 +135,12 @@ export function createSchedule(scheduler: Scheduler, planned: readonly PlannedFa
     call,
     deliver,
     setTimer,
+    /** The call that is made now is waited for by nobody, and no disturbance where it is too slow. */
+    unnoticed: () => void (calls.latest = unnoticed),
+    sleepUntil: (unixSeconds: number) =>
+      new Promise<void>((resolve) => {
+        enter(Math.max(0, unixSeconds * 1000 - state.now), resolve)
+      }),
     clearTimer: (entry: Entry | undefined) => entry !== undefined && agenda.delete(entry),
     pass,
     drain,
@@ -157,7 +166,7 @@ function placeFaults(planned: readonly PlannedFault[]): ReadonlyMap<number, Faul
   return places
 }
 
-function attempt<T>(work: () => T): { readonly value: T } | { readonly error: unknown } {
+export function attempt<T>(work: () => T): { readonly value: T } | { readonly error: unknown } {
   try {
     return { value: work() }
   } catch (error) {

@@ -9,6 +9,7 @@ import { START, USERS } from './beginnings.ts'
 import { createClient, rob } from './clients.ts'
 import type { FakeD1 } from './fake-d1.ts'
 import { createFakeKv } from './fake-kv.ts'
+import type { KvOptions } from './fake-kv.ts'
 import { minted } from './plain.ts'
 import { createReference } from './reference.ts'
 import { createScene } from './scene.ts'
@@ -21,6 +22,9 @@ export interface Circumstances {
   readonly faults: readonly PlannedFault[]
   /** KV refuses to write a key more than once a second. */
   readonly limitsWrites: boolean
+  readonly mishaps: KvOptions['mishaps']
+  /** Users that a digest may list. */
+  readonly digestCap: number
   /** What KV does when it is down at last. */
   readonly outage: 'failing' | 'empty'
 }
@@ -35,11 +39,11 @@ export interface Stage {
 export type World = ReturnType<typeof createWorld>
 
 export function createWorld({ d1, base, beginning }: Stage, circumstances: Circumstances) {
-  const { scheduler, faults, limitsWrites, outage } = circumstances
+  const { scheduler, faults, limitsWrites, mishaps, digestCap, outage } = circumstances
   const schedule = createSchedule(scheduler, faults, START * 1000)
   d1.begin(schedule)
   minted.clear()
-  const kv = createFakeKv(schedule, { limitsWrites })
+  const kv = createFakeKv(schedule, { limitsWrites, mishaps })
   const reference = createReference(base.config, schedule.nowMs)
   const violations: string[] = []
   const violate = (promise: string, detail: unknown) => void violations.push(`${promise} ${JSON.stringify(detail)}`)
@@ -54,6 +58,7 @@ export function createWorld({ d1, base, beginning }: Stage, circumstances: Circu
     reference,
     scene,
     outage,
+    digestCap,
     violations,
     violate,
     users: USERS,
@@ -67,6 +72,8 @@ export function createWorld({ d1, base, beginning }: Stage, circumstances: Circu
     passwords: { count: 0 },
     /** The highest version that each isolate has known of each user. */
     known: [0, 1, 2].map(() => new Map<string, number>()),
+    /** When the digest that each isolate goes by was made. */
+    digestsOf: [0, 0, 0],
   }
 }
 
@@ -86,8 +93,12 @@ function createSuccession(violate: (promise: string, detail: unknown) => void): 
 }
 
 /** What must hold after every step. @throws Error with the promise that was broken */
-export function check({ violations, violate, isolates, cronIsolate, users, known }: World): void {
-  for (const [index, { markers }] of [...isolates, cronIsolate].entries()) {
+export function check({ violations, violate, isolates, cronIsolate, users, known, digestsOf }: World): void {
+  for (const [index, { markers, recent }] of [...isolates, cronIsolate].entries()) {
+    const last = digestsOf[index] ?? 0
+    const asOf = recent.covering(Number.POSITIVE_INFINITY)?.asOf ?? last
+    if (asOf < last) violate('an isolate never goes back to an older digest', { last, asOf })
+    digestsOf[index] = asOf
     for (const userId of users) {
       const version = markers.known(userId) ?? 0
       const before = known[index]?.get(userId) ?? 0

@@ -5,7 +5,12 @@ import { NAMES, rob } from './clients.ts'
 import { changePassword, endAnother, endEverywhere, endOwn, refreshTimes, signInAgain, use } from './errands.ts'
 import { control, operate, runCron } from './operators.ts'
 import type { Isolate } from './scene.ts'
+import { LAG_MS } from './schedule.ts'
 import type { World } from './scheduled-world.ts'
+
+/** Milliseconds: `isolate_ttl`, and how long after a tick its digest is asked for. */
+const TICK_MS = 5000
+const ASKED_AFTER_MS = 2000
 
 /** `who` and `other` are clients, `at` an isolate. */
 export type Step =
@@ -18,7 +23,11 @@ export type Step =
       readonly isBare: boolean
     }
   | { readonly do: 'refresh'; readonly who: number; readonly at: number; readonly times: number }
-  | { readonly do: 'go on' | 'ask again' | 'sign in' | 'sign out'; readonly who: number; readonly at: number }
+  | {
+      readonly do: 'go on' | 'ask again' | 'cross a tick' | 'sign in' | 'sign out'
+      readonly who: number
+      readonly at: number
+    }
   | { readonly do: 'sign out everywhere' | 'change password'; readonly who: number; readonly at: number }
   | { readonly do: 'end another'; readonly who: number; readonly other: number; readonly at: number }
   | { readonly do: 'change roles'; readonly user: number; readonly role: string; readonly at: number }
@@ -46,6 +55,8 @@ export async function begin(world: World, step: Step): Promise<void> {
       return world.schedule.pass(12_000)
     case 'ask again':
       return askAgain(world, client, isolate)
+    case 'cross a tick':
+      return crossTick(world, client, isolate)
     case 'sign in':
       return signInAgain(world, client, isolate)
     case 'sign out':
@@ -85,4 +96,16 @@ async function askAgain(world: World, client: Client, isolate: Isolate): Promise
   await world.schedule.pass(32_000)
   for (const [name, kept] of before) client.jar.set(name, kept)
   return refreshTimes(world, client, isolate, 2)
+}
+
+/** One request before the isolate asks for another digest, one right after: the answers may come in any order. */
+async function crossTick(world: World, client: Client, isolate: Isolate): Promise<void> {
+  const { schedule } = world
+  const from = schedule.nowMs() + LAG_MS + 100
+  const next = Math.ceil((from - ASKED_AFTER_MS) / TICK_MS) * TICK_MS + ASKED_AFTER_MS
+  await schedule.pass(next - from)
+  use(world, client, isolate, 'marker')
+  await schedule.pass(150)
+  use(world, client, isolate, 'marker')
+  return schedule.pass(LAG_MS)
 }

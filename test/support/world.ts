@@ -85,9 +85,10 @@ export async function createWorld(options: WorldOptions = {}) {
   await emptyStorage()
   await insertUser(user)
   const counts = { roundTrips: 0, gets: 0, puts: 0 }
+  const digestsAsked: string[] = []
   const seen: Seen[] = []
   const logged: JsonObject[] = []
-  const env_ = createEnv(options, counts)
+  const env_ = createEnv(options, counts, digestsAsked)
   vi.spyOn(console, 'log').mockImplementation((line: unknown) => {
     const event: unknown = typeof line === 'string' ? JSON.parse(line) : null
     if (isObject(event)) logged.push(event)
@@ -111,6 +112,8 @@ export async function createWorld(options: WorldOptions = {}) {
     env: env_,
     seen,
     logged,
+    /** Keys of digests that KV was asked for, which no request waits for. */
+    digestsAsked,
     send,
     sendIn,
     /** Another isolate: the same secrets and storage, nothing remembered. */
@@ -126,9 +129,10 @@ export async function createWorld(options: WorldOptions = {}) {
         ...init,
         headers: { ...Object.fromEntries(new Headers(init.headers)), Authorization: `Bearer ${token}` },
       }),
+    /** A run that repairs, and comes too late for ticks of its own. */
     runCron: async () => {
       const context = createExecutionContext()
-      await worker.scheduled({ scheduledTime: Date.now(), cron: '* * * * *', noRetry: () => undefined }, env_)
+      await worker.scheduled({ scheduledTime: 0, cron: '* * * * *', noRetry: () => undefined }, env_)
       await waitOnExecutionContext(context)
     },
     /** The counts since the last reading. */
@@ -210,7 +214,11 @@ export async function insertUser(row: typeof user): Promise<void> {
     .run()
 }
 
-function createEnv(options: WorldOptions, counts: { roundTrips: number; gets: number; puts: number }): JsonObject {
+function createEnv(
+  options: WorldOptions,
+  counts: { roundTrips: number; gets: number; puts: number },
+  digestsAsked: string[],
+): JsonObject {
   const bindings = {
     DB: {
       prepare: (sql: string) => env.DB.prepare(sql),
@@ -221,12 +229,13 @@ function createEnv(options: WorldOptions, counts: { roundTrips: number; gets: nu
     },
     MARKERS: {
       get: (key: string, init: KVNamespaceGetOptions<'text'>) => {
-        counts.gets += 1
+        if (key.startsWith('recent:')) digestsAsked.push(key)
+        else counts.gets += 1
         return env.MARKERS.get(key, init)
       },
-      put: (key: string, value: string) => {
+      put: (key: string, value: string, init?: KVNamespacePutOptions) => {
         counts.puts += 1
-        return env.MARKERS.put(key, value)
+        return env.MARKERS.put(key, value, init)
       },
     },
     SIGN_IN_LIMIT: { limit: async () => ({ success: true }) },
