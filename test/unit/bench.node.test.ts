@@ -55,7 +55,7 @@ function entrantOf(name: string): StagedEntrant {
 async function printTimes(): Promise<void> {
   const entrants = TIMED.map(entrantOf)
   const rounds = new Map<string, [[Awaited<ReturnType<typeof takeTurn>>]]>()
-  for (const entrant of entrants) await takeTurn(entrant, 1000)
+  for (const entrant of entrants) await takeTurn(entrant, 400)
   for (const entrant of entrants) rounds.set(entrant.contestant.name, [[await takeTurn(entrant, 200)]])
   const startupsMs = new Map([['gatehouse', await measureStartupMs(bundleOf('known'), 1)]])
   const measured = { rounds, counts: new Map(), startupsMs }
