@@ -34,9 +34,9 @@ export const SCENE: Scene = {
   exponent: 1,
 }
 
-export const CHOSEN = tickDesign({ everyMs: 5000, marginMs: 2000, waitAgeMs: 15_000, maxAgeMs: 35_000 })
+const CHOSEN = tickDesign({ everyMs: 5000, marginMs: 2000, waitAgeMs: 15_000, maxAgeMs: 35_000 })
 
-export const DESIGNS: readonly Design[] = [
+const DESIGNS: readonly Design[] = [
   TODAY,
   YOUNG,
   keyDesign(1, 5000),

@@ -15,7 +15,7 @@ export interface Load {
 }
 
 /** What an isolate is asked: tokens by name, a new one a user and 15 minutes. */
-export function drawTokens(load: Load, seed: number): readonly string[] {
+function drawTokens(load: Load, seed: number): readonly string[] {
   const random = createRandom(seed)
   const sample = createSampler(zipfWeights(load.users, load.exponent))
   const issuedAt = new Float64Array(load.users).fill(-Infinity)
@@ -38,7 +38,7 @@ export interface HitRate {
   readonly nanosecondsPerRequest: number
 }
 
-export function measureHits(tokens: readonly string[], memory: TokenMemory, remembered: Remembered): HitRate {
+function measureHits(tokens: readonly string[], memory: TokenMemory, remembered: Remembered): HitRate {
   const half = Math.floor(tokens.length / 2)
   const began = performance.now()
   let hits = 0

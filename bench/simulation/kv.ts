@@ -49,7 +49,7 @@ interface Cached<Value> {
 /** One write a second and key. */
 const SPACING_MS = 1000
 /** A gateway waits that long for KV, and no longer. */
-export const KV_LIMIT_MS = 500
+const KV_LIMIT_MS = 500
 
 export function createKv<Value>(options: KvOptions<Value>): Kv<Value> {
   const { random, cacheTtlMs, coldMs, hotMs, tail, isDown, initial } = options

@@ -47,7 +47,7 @@ export function figuresOf(outcome: Outcome): Figures {
   }
 }
 
-export function quantiles(values: readonly number[]): Quantiles {
+function quantiles(values: readonly number[]): Quantiles {
   const sorted = values.toSorted((one, other) => one - other)
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
   const mean = sorted.reduce((sum, value) => sum + value, 0) / Math.max(1, sorted.length)

@@ -21,7 +21,7 @@ export interface Built extends Strategy {
   readonly publish: (commit: Commit) => void
 }
 
-export const ISOLATE_TTL_MS = 5000
+const ISOLATE_TTL_MS = 5000
 export const KV_TTL_MS = 30_000
 export const ACCESS_TTL_MS = 900_000
 /** D1's answer may be 5 s old when a token is minted, and clocks differ by 5 s; the rest is caution. */
