@@ -2,7 +2,10 @@
 
 import { D1_LIMIT_MS, withinTime } from './time-limit.ts'
 
-/** Everything runs through `batch`: one transaction, one round trip. */
+/**
+ * Everything runs through `batch`: one transaction, one round trip. It is one database; of several a flow would say which
+ * (docs/scale.md).
+ */
 export type Database = Pick<D1Database, 'prepare' | 'batch'>
 
 /** @throws Error when D1 fails or does not answer within its limit; whether a write was done is then unknown. */

@@ -12,7 +12,7 @@ export interface SessionToken {
 
 const FORM = /^gth_([cr])_(ses_[A-Za-z0-9_-]{22})\.([1-9][0-9]{0,15})\.([A-Za-z0-9_-]{43})$/
 
-/** A new session id: 128 random bits. */
+/** A new session id: 128 random bits. A shard would stand before them (docs/scale.md). */
 export function newSessionId(): string {
   return `ses_${randomText(16)}`
 }
