@@ -18,8 +18,7 @@ CREATE TABLE IF NOT EXISTS users (
 ) STRICT;
 
 -- What the cron looks for: never confirmed, or confirmed while an older put could still come last.
-CREATE INDEX IF NOT EXISTS users_unpublished ON users (id)
-  WHERE published_version IS NULL OR published_version < token_version;
+CREATE INDEX IF NOT EXISTS users_unpublished ON users (changed_at, id) WHERE published_version < token_version;
 CREATE INDEX IF NOT EXISTS users_unsettled ON users (changed_at)
   WHERE published_version >= token_version AND (settled_version IS NULL OR settled_version < token_version);
 

@@ -115,8 +115,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/auth/renew.ts',
-        from: 'return now <= youngUntil ? lines : []',
-        to: 'return youngUntil > 0 || now > 0 ? lines : []',
+        from: 'return now() <= youngUntil && !isChanged ? lines : []',
+        to: 'return now() <= youngUntil || !isChanged ? lines : []',
       },
     ],
   },
@@ -205,8 +205,8 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: SIGN_OUT,
-        from: "  const ended = sessionId === null ? NOTHING : await endOne(exchange.runtime.db, sessionId, 'sign_out')\n  return announceEnded(exchange, ended, clearedFor(exchange, site))",
-        to: "  const { db, config } = exchange.runtime\n  const found = sessionId === null ? null : await findSession(db, sessionId, config.sessions.idleTimeout)\n  if (found !== null) await publish(exchange.runtime, found)\n  const { ended } = sessionId === null ? NOTHING : await endOne(db, sessionId, 'sign_out')\n  return announceEnded(exchange, { ended, raised: [] }, clearedFor(exchange, site))",
+        from: "  const ended = sessionId === null ? NOTHING : await endOne(exchange.runtime.db, sessionId, 'sign_out')\n  const browser = findBrowserSession(exchange)\n  return announceEnded(exchange, ended,",
+        to: "  const { db, config } = exchange.runtime\n  const found = sessionId === null ? null : await findSession(db, sessionId, config.sessions.idleTimeout)\n  if (found !== null) await publish(exchange.runtime, found)\n  const { ended } = sessionId === null ? NOTHING : await endOne(db, sessionId, 'sign_out')\n  const browser = findBrowserSession(exchange)\n  return announceEnded(exchange, { ended, raised: [] },",
       },
     ],
   },

@@ -7,6 +7,7 @@ import { Denial } from '../denial.ts'
 import type { Runtime } from '../runtime.ts'
 import type { NewSession, RaisedVersion, SessionState } from '../sessions/store.ts'
 import {
+  awaitMarker,
   endSession,
   endSurplus,
   insertVouchedSession,
@@ -97,6 +98,7 @@ function openingSteps(
     ...(RESERVED_ID.test(userId) ? [] : [write(insertNamedUser(db, userId))]),
     profileStep(runtime, userId, profile),
     write(insertVouchedSession(db, { ...device, userId, amr: [] })),
+    write(awaitMarker(db, userId)),
     ...endingSteps(runtime, replaced, 'replaced', device.sessionId),
     raise(raiseVersionForSurplus(db, userId, idleTimeout, maxPerUser)),
     write(endSurplus(db, userId, idleTimeout, maxPerUser)),

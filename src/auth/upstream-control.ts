@@ -81,7 +81,7 @@ async function announce(
   members: readonly ControlMember[],
   { raised, opened }: Outcome,
 ): Promise<void> {
-  const first = opened?.publishedVersion === null ? [opened] : []
+  const first = opened?.publishedVersion === 0 ? [opened] : []
   const latest = new Map([...raised, ...first].map(({ userId, tokenVersion }) => [userId, tokenVersion]))
   const published = Promise.all([...latest].map(([userId, tokenVersion]) => publish(runtime, { userId, tokenVersion })))
   if (members.every(({ action }) => action === 'open')) return waitUntil(published)

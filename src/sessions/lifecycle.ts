@@ -4,6 +4,7 @@ import type { Database } from '../database.ts'
 import { runBatch } from '../database.ts'
 import type { Device, NewSession, PasswordChange, RaisedVersion, SessionState } from './store.ts'
 import {
+  awaitMarker,
   countAlive,
   endOwn,
   keepSession,
@@ -60,6 +61,7 @@ export async function openSession(
   const results = await runBatch(db, [
     ...others.before,
     insertSession(db, session),
+    awaitMarker(db, userId),
     raiseVersionOfSession(db, replaces ?? '', sessionId),
     endSession(db, replaces ?? '', 'replaced', sessionId),
     raiseVersionForSurplus(db, userId, limits.idleTimeout, limits.maxPerUser),
@@ -67,7 +69,7 @@ export async function openSession(
     selectSession(db, sessionId, limits.idleTimeout),
     ...others.after,
   ])
-  const [, ofReplaced, , ofSurplus, , selected] = results.slice(others.before.length)
+  const [, , ofReplaced, , ofSurplus, , selected] = results.slice(others.before.length)
   const opened = parseSession(selected?.[0])
   if (opened === null || !opened.alive) return { outcome: 'refused' }
   const raised = [ofReplaced?.[0], ofSurplus?.[0]].map(parseRaised).filter((user) => user !== null)
@@ -78,7 +80,7 @@ export async function openSession(
 function toPublish(session: SessionState, raised: readonly RaisedVersion[]): readonly RaisedVersion[] {
   const own = { userId: session.userId, tokenVersion: session.tokenVersion }
   const others = raised.filter((user) => user.userId !== session.userId)
-  const ownChanged = others.length < raised.length || session.publishedVersion === null
+  const ownChanged = others.length < raised.length || session.publishedVersion === 0
   return ownChanged ? [own, ...others] : others
 }
 

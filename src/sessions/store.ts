@@ -22,7 +22,8 @@ export interface SessionState {
   /** Unix seconds at which the session ends if nothing else ends it: the earlier of both timeouts. */
   readonly endsAt: number
   readonly tokenVersion: number
-  readonly publishedVersion: number | null
+  /** 0 before the first marker was put. */
+  readonly publishedVersion: number
   readonly roles: readonly string[]
   readonly scopes: readonly string[]
   readonly claims: JsonObject
@@ -58,7 +59,7 @@ export function selectSession(db: Database, sessionId: string, idleTimeout: numb
       `SELECT s.id, s.user_id, s.client_id, (${ALIVE}) AS alive, s.generation, s.successor_presented, s.rotated_at,
          unixepoch() AS read_at, s.auth_time, s.amr,
          min(s.expires_at, s.last_seen_at + ?1) AS ends_at,
-         u.token_version, u.published_version, u.roles, u.scopes, u.claims
+         u.token_version, coalesce(u.published_version, 0) AS published_version, u.roles, u.scopes, u.claims
        FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?2`,
     )
     .bind(idleTimeout, sessionId)
@@ -84,6 +85,11 @@ export function insertSession(db: Database, session: NewSession): D1PreparedStat
       session.userAgent,
       session.address,
     )
+}
+
+/** Whoever signs in for the first time has a marker to wait for. */
+export function awaitMarker(db: Database, userId: string): D1PreparedStatement {
+  return db.prepare(`UPDATE users SET published_version = 0 WHERE id = ?1 AND published_version IS NULL`).bind(userId)
 }
 
 /** Raises the version of the user whose session is about to be ended; no row where it had ended already. */
@@ -391,24 +397,24 @@ export function confirmPublished(db: Database, userId: string, version: number):
     .bind(userId, version)
 }
 
-const UNPUBLISHED = `published_version IS NULL OR published_version < token_version`
+/** Who has never signed in has no tokens: his `published_version` is `NULL`, and nothing waits. */
+const UNPUBLISHED = `published_version < token_version`
 const UNSETTLED = `published_version >= token_version AND (settled_version IS NULL OR settled_version < token_version)`
 
+/** Of a backlog, those who are chosen from by chance: to rank all of a million would take longer than a tick has. */
+const SIGHT = 10_000
+
 /**
- * Users whose version was never confirmed in KV: the `share` that waits longest, then as many of the others by chance, so
- * that nobody whose put fails again and again is in the others' way. Users without a session have no tokens, and come last.
+ * Users whose version was never confirmed in KV: the `share` that waits longest, then as many of those behind them by
+ * chance, so that nobody whose put fails again and again is in the others' way.
  */
 export function selectUnpublished(db: Database, share: number): D1PreparedStatement {
+  const waiting = `SELECT id, token_version FROM users WHERE ${UNPUBLISHED} ORDER BY changed_at, id`
   return db
     .prepare(
-      `WITH waiting AS MATERIALIZED (
-         SELECT id, token_version, changed_at,
-           published_version IS NULL AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.user_id = users.id) AS idle
-         FROM users WHERE ${UNPUBLISHED}
-       ), ranked AS (
-         SELECT id, token_version, idle, row_number() OVER (ORDER BY idle, changed_at, id) AS place FROM waiting
-       )
-       SELECT id, token_version FROM ranked ORDER BY iif(place <= ?1, place, ?1 + 1), idle, random() LIMIT 2 * ?1`,
+      `SELECT * FROM (${waiting} LIMIT ?1)
+       UNION ALL
+       SELECT * FROM (SELECT * FROM (${waiting} LIMIT ${SIGHT} OFFSET ?1) ORDER BY random() LIMIT ?1)`,
     )
     .bind(share)
 }
@@ -464,7 +470,7 @@ export function parseSession(row: unknown): SessionState | null {
     amr: readTexts(row['amr']),
     endsAt: readInteger(row['ends_at']),
     tokenVersion: readInteger(row['token_version']),
-    publishedVersion: readNullable(row['published_version'], readInteger),
+    publishedVersion: readInteger(row['published_version']),
     roles: readTexts(row['roles']),
     scopes: readTexts(row['scopes']),
     claims: readObject(row['claims']),

@@ -41,22 +41,19 @@ interface Users {
   /** Seconds since the first of them changed; each further one changed a second later. */
   readonly age: number
   readonly version?: number
+  /** `null` where he has never signed in. */
   readonly published?: number | null
-  readonly sessions?: boolean
 }
 
 /** Users `<prefix>000`, `<prefix>001` … whose version was raised and, unless it is said, never published. */
-async function insertUsers({ prefix, count, age, version = 7, published = null, sessions = true }: Users) {
+async function insertUsers({ prefix, count, age, version = 7, published = 0 }: Users) {
   const numbers = `WITH RECURSIVE n (at) AS (SELECT 0 UNION ALL SELECT at + 1 FROM n WHERE at + 1 < ?1)`
-  const users = env.DB.prepare(
+  await env.DB.prepare(
     `${numbers} INSERT INTO users (id, token_version, published_version, created_at, changed_at)
      SELECT ?2 || printf('%03d', at), ?4, ?5, 0, unixepoch() - ?3 + at FROM n`,
-  ).bind(count, prefix, age, version, published)
-  const theirs = env.DB.prepare(
-    `INSERT INTO sessions (id, user_id, session_epoch, rotated_at, created_at, last_seen_at, expires_at, auth_time)
-     SELECT 'ses_' || id, id, 0, 0, 0, 0, 0, 0 FROM users WHERE id LIKE ?1 || '%'`,
-  ).bind(prefix)
-  await env.DB.batch(sessions ? [users, theirs] : [users])
+  )
+    .bind(count, prefix, age, version, published)
+    .run()
 }
 
 function idsOf(prefix: string, count: number): readonly string[] {
@@ -111,12 +108,14 @@ describe('a backlog larger than a tick may publish', () => {
     expect(await env.MARKERS.get('marker:overtaken000')).toBe('9')
   })
 
-  it('of users whom nobody has signed in waits for those who may have a token', async () => {
+  it('is none of users who have never signed in: they have no tokens', async () => {
     const world = await createQuietWorld()
-    await insertUsers({ prefix: 'imported', count: 450, age: 60 * MINUTES, sessions: false })
+    await insertUsers({ prefix: 'imported', count: 450, age: 60 * MINUTES, published: null })
     await insertUsers({ prefix: 'lost', count: 10, age: 10 })
     await world.runCron()
     expect(await markersOf(idsOf('lost', 10))).toEqual(new Set(['7']))
+    expect(await markersOf(idsOf('imported', 450))).toEqual(new Set([null]))
+    expect(backlogsOf(world)).toEqual([])
   })
 
   it('does not wait for users whose put always fails, however many and however old they are', async () => {
@@ -147,7 +146,7 @@ describe('one tick', () => {
     await insertUsers({ prefix: 'u', count: 20, age: 60 * MINUTES })
     await world.runCron()
     expect(await countUnpublished()).toBe(1)
-    expect(await versionOf('u003')).toEqual({ token_version: 7, published_version: null })
+    expect(await versionOf('u003')).toEqual({ token_version: 7, published_version: 0 })
     expect(world.logged).toEqual([expect.objectContaining({ event: 'publication', subject: 'u003', fault: 'Error' })])
   })
 

@@ -221,7 +221,7 @@ describe('the cron', () => {
   it('publishes what was never confirmed', async () => {
     const world = await createWorld({ routes })
     const version = Date.now()
-    await env.DB.prepare('UPDATE users SET token_version = ?1').bind(version).run()
+    await env.DB.prepare('UPDATE users SET token_version = ?1, published_version = 0').bind(version).run()
     await world.runCron()
     expect(await env.MARKERS.get(`marker:${user.id}`)).toBe(String(version))
     const row = await env.DB.prepare('SELECT published_version FROM users').first()

@@ -200,7 +200,7 @@ describe('a run of the cron', () => {
     const { runtime, puts } = await createCron(MINUTE, {}, (key) => {
       if (key.startsWith('recent:')) throw new Error('KV PUT failed: 500')
     })
-    await env.DB.prepare('UPDATE users SET published_version = NULL').run()
+    await env.DB.prepare('UPDATE users SET published_version = 0').run()
     const never = new Promise<never>(() => undefined)
     void tidy({ ...runtime, sleepUntil: () => never }, MINUTE)
     await vi.waitFor(() => expect(puts.map(({ key }) => key)).toEqual([`marker:${user.id}`]))

@@ -64,7 +64,7 @@ export function compareUndisturbed({ d1, kv, schedule, scene, violate }: World):
   }
 }
 
-const PUBLISHED = 'published_version IS NOT NULL OR token_version > created_at * 1000'
+const PUBLISHED = 'published_version > 0 OR token_version > created_at * 1000'
 
 /** Two ticks after the last crash. */
 export function compareMarkers({ d1, kv, violate }: World): void {

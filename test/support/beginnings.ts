@@ -48,8 +48,8 @@ export function prepareBeginning({ config, sessionKeys }: Runtime): Beginning {
   }
 }
 
-const INSERT_USER = `INSERT INTO users (id, email, password_hash, token_version, created_at, changed_at)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?5)`
+const INSERT_USER = `INSERT INTO users (id, email, password_hash, token_version, published_version, created_at, changed_at)
+  VALUES (?1, ?2, ?3, ?4, 0, ?5, ?5)`
 const INSERT_SESSION = `INSERT INTO sessions (id, user_id, session_epoch, rotated_at, created_at, last_seen_at,
     auth_time, expires_at)
   VALUES (?1, ?2, 0, ?3, ?3, ?3, ?3, ?4)`
