@@ -4,6 +4,7 @@ import { join } from 'node:path'
 
 import { formatDevVars, makeSecrets, writeSecretFile } from '../secrets.ts'
 import { DEMO_PORT, localConfiguration, localOrigin } from './configuration.ts'
+import { startCron } from './cron.ts'
 import { applySql, clearLog, startGateway, startLogged, untilHealthy } from './gateway.ts'
 import type { Site } from './gateway.ts'
 import { guide } from './guide.ts'
@@ -64,6 +65,7 @@ async function start(settings: Settings): Promise<Group> {
   const gateway = startGateway(site, settings.port)
   groups.push(gateway)
   await untilHealthy(site, gateway, `${origin}${local.authPath}/health`)
+  startCron(origin)
   console.log(guide({ ...settings, ...local, demo: local.usesDemo ? demoOrigin : null }))
   return gateway
 }
