@@ -20,7 +20,7 @@ const NOTHING: Ended = { ended: 0, raised: [] }
 /**
  * `POST /auth/sign-out`. A refresh token in the body names the session, whoever calls. Safe to repeat; where no credential
  * came nothing ends, and a browser's cookies still go.
- * @throws Denial `cross_site_request`, `invalid_request`, `invalid_token`, `session_ended` for a refresh token that is not ours
+ * @throws Denial `cross_site_request`, `invalid_request`, `invalid_token`, `ambiguous_credential`, `session_ended` for a refresh token that is not ours
  */
 export async function signOut(
   exchange: Exchange,
@@ -31,8 +31,8 @@ export async function signOut(
   const caller = refreshToken === undefined ? await findCaller() : null
   enforceTransport(site, usesCookies(caller) ? 'cookie' : 'token')
   const sessionId = caller?.sessionId ?? parseRefreshToken(exchange, refreshToken)
-  const ended = sessionId === null ? NOTHING : await endOne(exchange.runtime.db, sessionId, 'sign_out')
   const browser = findBrowserSession(exchange)
+  const ended = sessionId === null ? NOTHING : await endOne(exchange.runtime.db, sessionId, 'sign_out')
   return announceEnded(exchange, ended, browser === null || browser === sessionId ? clearedFor(exchange, site) : [])
 }
 

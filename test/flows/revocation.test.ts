@@ -110,6 +110,15 @@ describe('signing out', () => {
     expect(await expired.json()).toMatchObject({ ended: 1 })
   })
 
+  it('ends nothing where a cookie came twice, whoever calls', async () => {
+    const world = await createWorld({ routes })
+    const { access } = await world.signInForTokens()
+    const cookie = await world.signInForCookies()
+    const headers = { ...bearer(access), Cookie: `${cookie}; ${cookie}` }
+    expect((await world.send('/auth/sign-out', { method: 'POST', headers })).status).toBe(400)
+    expect((await statuses(world, access))['session']).toBe(200)
+  })
+
   it('leaves a browser the cookies of a session that lives on', async () => {
     const world = await createWorld({ routes })
     const { refresh } = await world.signInForTokens()
