@@ -9,11 +9,31 @@ export interface Order {
 }
 
 export const ORDERS: readonly Order[] = [
-  { name: 'insertion', create: (capacity) => createTokenMemory(capacity, Infinity) },
+  { name: 'insertion', create: createQueue },
   { name: 'least recently used', create: createRecent },
   { name: 'second chance', create: createSecondChance },
-  { name: 'two generations', create: createGenerations },
+  { name: 'two generations', create: (capacity) => createTokenMemory(capacity, Infinity) },
 ]
+
+/** A hit changes nothing. */
+function createQueue(capacity: number): TokenMemory {
+  const entries = new Map<string, Remembered>()
+  return {
+    find: (token) => entries.get(token) ?? null,
+    remember: (token, remembered) => {
+      entries.delete(token)
+      entries.set(token, remembered)
+      if (entries.size > capacity) forgetFirst(entries)
+    },
+  }
+}
+
+function forgetFirst(entries: Map<string, unknown>): void {
+  for (const oldest of entries.keys()) {
+    entries.delete(oldest)
+    return
+  }
+}
 
 /** A hit moves its entry to the young end. */
 function createRecent(capacity: number): TokenMemory {
@@ -22,11 +42,7 @@ function createRecent(capacity: number): TokenMemory {
   function remember(token: string, remembered: Remembered): void {
     entries.delete(token)
     entries.set(token, remembered)
-    if (entries.size <= capacity) return
-    for (const oldest of entries.keys()) {
-      entries.delete(oldest)
-      return
-    }
+    if (entries.size > capacity) forgetFirst(entries)
   }
 
   return {
@@ -70,30 +86,5 @@ function createSecondChance(capacity: number): TokenMemory {
       entries.set(token, { remembered, used: false })
       if (entries.size > capacity) forgetOne()
     },
-  }
-}
-
-/** Two maps of half the capacity: the young one, when full, becomes the old one, which is forgotten as a whole. */
-function createGenerations(capacity: number): TokenMemory {
-  let young = new Map<string, Remembered>()
-  let old = new Map<string, Remembered>()
-
-  function remember(token: string, remembered: Remembered): void {
-    young.set(token, remembered)
-    if (young.size < capacity / 2) return
-    old = young
-    young = new Map()
-  }
-
-  return {
-    find: (token) => {
-      const known = young.get(token)
-      if (known !== undefined) return known
-      const aged = old.get(token)
-      if (aged === undefined) return null
-      remember(token, aged)
-      return aged
-    },
-    remember,
   }
 }
