@@ -47,6 +47,14 @@ const markersFromKv = { REVOCATION: { isolate_ttl: '0s' } } as const
 const CONTESTANTS: readonly Contestant[] = [
   { name: 'bare', title: 'bare `fetch` handler', program: 'bare', ...open, supplyOf: known },
   { name: PLAINEST, title: 'Hono `proxy()`', program: 'hono-proxy', ...open, supplyOf: known },
+  {
+    name: 'hono-headers',
+    title: 'Hono `proxy()` with the headers of its documentation',
+    program: 'hono-headers',
+    ...open,
+    supplyOf: known,
+  },
+  { name: 'duties', title: 'nothing but the headers of DESIGN §5', program: 'duties', ...open, supplyOf: known },
   { ...gatehouse, ...open, name: 'public', title: 'gatehouse, public route', path: '/public/1', supplyOf: known },
   {
     ...gatehouse,
