@@ -11,16 +11,11 @@ export const BODY_LIMIT_MS = 10_000
  * Does NOT stop the work: what comes later is dropped.
  * @throws Error that `isTimeLimit` knows, when the limit passes first.
  */
-export async function withinTime<T>(work: Promise<T>, limitMs: number): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(Object.assign(new Error('time limit'), { name: TIME_LIMIT })), limitMs)
+export function withinTime<T>(work: Promise<T>, limitMs: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(Object.assign(new Error('time limit'), { name: TIME_LIMIT })), limitMs)
+    work.then(resolve, reject).finally(() => clearTimeout(timer))
   })
-  try {
-    return await Promise.race([work, limit])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 /** True for what `withinTime` throws when the limit passes first. */

@@ -14,9 +14,9 @@ import type { Identity } from '../tokens/identity.ts'
 import type { Remembered } from '../tokens/memory.ts'
 import type { Credential } from './credential.ts'
 import type { OwnIdentity } from './revocation.ts'
-import { judgeStanding } from './revocation.ts'
+import { isTrustedHere, judgeStanding } from './revocation.ts'
 import type { Standing } from './revocation.ts'
-import { verifyRemembered } from './verified.ts'
+import { findVerified, verifyRemembered } from './verified.ts'
 
 /** What a route says about who may be let in. */
 export type Demand = Pick<Route, 'access' | 'acceptsSelf' | 'issuers' | 'revocation' | 'onOutage'>
@@ -32,9 +32,14 @@ export interface Authenticated {
  * The identity that a credential proves now.
  * @throws Denial `credential_required`, `invalid_token`, `session_ended`; `unavailable` or `issuer_unavailable` where it cannot be told.
  */
-export async function authenticate(exchange: Exchange, credential: Credential, demand: Demand): Promise<Authenticated> {
+export function authenticate(
+  exchange: Exchange,
+  credential: Credential,
+  demand: Demand,
+): Promise<Authenticated> | Authenticated {
   if (credential.kind === 'none') return passAnonymous(demand)
-  if (credential.kind === 'bearer') return judgeBearer(exchange, credential.token, demand)
+  if (credential.kind === 'bearer')
+    return findTrusted(exchange, credential.token, demand) ?? judgeBearer(exchange, credential.token, demand)
   const session = findSessionCookie(exchange, credential.session)
   if (session === null || !demand.acceptsSelf) return passAnonymous(demand)
   return judgeCookies(exchange, session, credential.access, demand)
@@ -43,6 +48,13 @@ export async function authenticate(exchange: Exchange, credential: Credential, d
 function passAnonymous({ access }: Demand): Authenticated {
   if (access === 'optional') return { identity: null, renewal: null }
   throw new Denial('credential_required')
+}
+
+/** The short way: the token and its standing are known here, and nothing has to be waited for. */
+function findTrusted(exchange: Exchange, token: string, demand: Demand): Authenticated | null {
+  const remembered = findVerified(exchange, token, demand)
+  if (remembered === null || remembered.ended || !isTrustedHere(exchange, remembered.identity, demand)) return null
+  return { identity: remembered.identity, renewal: null }
 }
 
 async function judgeBearer(exchange: Exchange, token: string, demand: Demand): Promise<Authenticated> {

@@ -70,7 +70,8 @@ async function passPreflight(
 
 async function pass(exchange: Exchange, target: Target, match: RouteMatch, gateway: Gateway): Promise<Response> {
   const control = expectControl(exchange, target, match.route)
-  const authenticated = await admit(exchange, match)
+  const admitted = admit(exchange, match)
+  const authenticated = admitted instanceof Promise ? await admitted : admitted
   if (match.route.rateLimit !== null) await enforceRouteLimit(exchange, match.route, authenticated.identity)
   const keepAuthorization = keepsAuthorization(match.route, authenticated)
   return send(exchange, target, match, gateway, { ...authenticated, keepAuthorization, control })
@@ -83,15 +84,21 @@ function admit(exchange: Exchange, match: RouteMatch): Promise<Authenticated> | 
   return access === 'required' || access === 'optional' ? judge(exchange, match) : ANONYMOUS
 }
 
-/** Credential, CSRF, verification, revocation, policy. */
-async function judge(exchange: Exchange, { route, params }: RouteMatch): Promise<Authenticated> {
+/** Credential, CSRF, verification, revocation, policy; at once where everything is known here. */
+function judge(exchange: Exchange, match: RouteMatch): Promise<Authenticated> | Authenticated {
   const { head, runtime } = exchange
+  const { route } = match
   const credential = readCredential(head, route.credentials, cookieNames(runtime.config.insecureCookies))
   if (needsSameSite(head, credential)) enforceSameSite(head, ownOrigins(runtime.config, route))
-  const authenticated = await authenticate(exchange, credential, route)
-  if (authenticated.identity !== null) {
-    enforcePolicy(route, authenticated.identity, { params, now: runtime.now() })
-  }
+  const authenticated = authenticate(exchange, credential, route)
+  return authenticated instanceof Promise
+    ? authenticated.then((known) => permit(runtime, match, known))
+    : permit(runtime, match, authenticated)
+}
+
+function permit({ now }: Runtime, { route, params }: RouteMatch, authenticated: Authenticated): Authenticated {
+  const { identity } = authenticated
+  if (identity !== null) enforcePolicy(route, identity, { params, now: now() })
   return authenticated
 }
 
@@ -132,13 +139,14 @@ async function send(
   const { config, now } = runtime
   const judgedAt = now()
   const isAsserted = identity !== null && route.identity.has('assertion')
+  const assertion = isAsserted ? gateway.assertions.for(identity, route, judgedAt) : null
   const forwarded = await forward({
     request,
     head,
     url: upstreamUrl(route, target),
     route,
     identity,
-    assertion: isAsserted ? await gateway.assertions.for(identity, route, judgedAt) : null,
+    assertion: assertion instanceof Promise ? await assertion : assertion,
     control: control?.value ?? null,
     requestId,
     clientAddress,

@@ -4,6 +4,57 @@ import type { CookieNames } from '../auth/cookies.ts'
 import { setsOurCookie } from '../auth/cookies.ts'
 import { connectionNames } from './request-headers.ts'
 
+export interface Passed {
+  readonly response: Response
+  /** The upstream's `Gatehouse-Session`, which the response no longer has. */
+  readonly sessionControl: string | null
+}
+
+/**
+ * The upstream's answer without `Gatehouse-*`, without hop-by-hop headers (RFC 9110 §7.6.1; `Proxy-Authenticate` is
+ * meant for this hop, so a 407 goes on without it) and without cookies that have the gateway's names.
+ * Does NOT read the body, and an answer with nothing to remove is given back as it is.
+ */
+export function passResponse(response: Response, cookies: CookieNames): Passed {
+  const { headers } = response
+  const { removed, sessionControl, setsCookies } = look(headers)
+  const setCookies = setsCookies ? headers.getSetCookie() : []
+  const kept = setCookies.filter((line) => !setsOurCookie(line, cookies))
+  if (removed.length === 0 && kept.length === setCookies.length) return { response, sessionControl }
+  const passed = new Response(response.body, response)
+  for (const name of removed) passed.headers.delete(name)
+  if (kept.length < setCookies.length) replaceSetCookies(passed.headers, kept)
+  return { response: passed, sessionControl }
+}
+
+interface Look {
+  readonly removed: readonly string[]
+  readonly sessionControl: string | null
+  readonly setsCookies: boolean
+}
+
+/** One walk over the headers, which costs more than all that is done with them. */
+function look(headers: Headers): Look {
+  const removed: string[] = []
+  let sessionControl: string | null = null
+  let setsCookies = false
+  let named = false
+  headers.forEach((value, name) => {
+    if (name === 'gatehouse-session') sessionControl = value
+    if (name === 'set-cookie') setsCookies = true
+    if (name === 'connection') named = true
+    if (OURS.test(name)) removed.push(name)
+  })
+  return { removed: named ? [...removed, ...hopByHop(headers)] : removed, sessionControl, setsCookies }
+}
+
+const OURS = /^(?:gatehouse|proxy)[-_.]/
+
+/** Names that `Connection` lists. */
+function hopByHop(headers: Headers): readonly string[] {
+  return [...connectionNames(headers)].filter((name) => !LEFT_TO_RUNTIME.has(name) && isPresent(headers, name))
+}
+
 /** Hop-by-hop headers that the runtime drops by itself, or, on a WebSocket's 101, needs. */
 const LEFT_TO_RUNTIME: ReadonlySet<string> = new Set([
   'close',
@@ -15,37 +66,9 @@ const LEFT_TO_RUNTIME: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
-const NO_NAMES: ReadonlySet<string> = new Set()
-
-/**
- * The upstream's answer without `Gatehouse-*`, without hop-by-hop headers (RFC 9110 §7.6.1; `Proxy-Authenticate` is
- * meant for this hop, so a 407 goes on without it) and without cookies that have the gateway's names.
- * Does NOT read the body, and an answer with nothing to remove is given back as it is.
- */
-export function passResponse(response: Response, cookies: CookieNames): Response {
-  const { headers } = response
-  const { removed, setsCookies } = findRemoved(headers)
-  const setCookies = setsCookies ? headers.getSetCookie() : []
-  const kept = setCookies.filter((line) => !setsOurCookie(line, cookies))
-  if (removed.length === 0 && kept.length === setCookies.length) return response
-  const passed = new Response(response.body, response)
-  for (const name of removed) passed.headers.delete(name)
-  if (kept.length < setCookies.length) replaceSetCookies(passed.headers, kept)
-  return passed
-}
-
-function findRemoved(headers: Headers): { readonly removed: readonly string[]; readonly setsCookies: boolean } {
-  const names: string[] = []
-  headers.forEach((_, name) => {
-    names.push(name)
-  })
-  const named = names.includes('connection') ? connectionNames(headers) : NO_NAMES
-  const removed = names.filter((name) => isOurs(name) || (named.has(name) && !LEFT_TO_RUNTIME.has(name)))
-  return { removed, setsCookies: names.includes('set-cookie') }
-}
-
-function isOurs(name: string): boolean {
-  return /^(?:gatehouse|proxy)[-_.]/.test(name)
+/** Of a name that is none, nothing can be there. */
+function isPresent(headers: Headers, name: string): boolean {
+  return [...headers.keys()].includes(name)
 }
 
 function replaceSetCookies(headers: Headers, lines: readonly string[]): void {

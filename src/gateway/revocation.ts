@@ -29,15 +29,26 @@ export type RevocationRule = Pick<Route, 'revocation' | 'onOutage'>
  * @throws Denial `unavailable` where neither can be asked and the route does not say `on_outage = "allow"`.
  */
 export async function judgeStanding(exchange: Exchange, identity: Identity, rule: RevocationRule): Promise<Standing> {
-  if (!isOwn(identity) || rule.revocation === 'expiry') return { outcome: 'trusted', identity }
+  if (!isOwn(identity) || isTrustedHere(exchange, identity, rule)) return { outcome: 'trusted', identity }
   if (rule.revocation === 'session') return askDatabase(exchange, identity, rule)
-  const marker = findRecent(exchange, identity) ?? (await findMarker(exchange, identity.subject))
+  const marker = findKnown(exchange, identity) ?? (await readMarker(exchange, identity.subject))
   if (marker !== null && identity.version >= marker) return { outcome: 'trusted', identity }
   return askDatabase(exchange, identity, rule)
 }
 
+/** True where this isolate by itself can trust the token on the spot. */
+export function isTrustedHere(exchange: Exchange, identity: Identity, { revocation }: RevocationRule): boolean {
+  if (!isOwn(identity) || revocation === 'expiry') return true
+  return revocation === 'marker' && identity.version >= (findKnown(exchange, identity) ?? Infinity)
+}
+
 function isOwn(identity: Identity): identity is OwnIdentity {
   return identity.session !== null && identity.version !== null
+}
+
+/** The version that a digest of recent changes, or else a marker that was read just now, tells of the user. */
+function findKnown(exchange: Exchange, identity: OwnIdentity): number | null {
+  return findRecent(exchange, identity) ?? exchange.runtime.markers.fresh(identity.subject)
 }
 
 /**
@@ -54,10 +65,8 @@ function findRecent({ runtime, waitUntil }: Exchange, { subject, claims }: OwnId
   return markers.known(subject) ?? 0
 }
 
-/** The marker, from this isolate's memory or from KV; `null` where there is none or KV cannot tell. */
-async function findMarker({ runtime, requestId }: Exchange, userId: string): Promise<number | null> {
-  const fresh = runtime.markers.fresh(userId)
-  if (fresh !== null) return fresh
+/** The marker in KV; `null` where there is none or KV cannot tell. */
+async function readMarker({ runtime, requestId }: Exchange, userId: string): Promise<number | null> {
   try {
     return await runtime.markers.read(userId)
   } catch (error) {

@@ -10,7 +10,7 @@ import type { Identity } from '../tokens/identity.ts'
 import { readCredential } from './credential.ts'
 import { ownOrigins, siteOf, writes } from './csrf.ts'
 import type { Target } from './path.ts'
-import type { Forwarded } from './upstream.ts'
+import type { Passed } from './response-headers.ts'
 
 /**
  * What a request to this route carries; `null` where its upstream controls no sessions. A request that writes proves
@@ -37,7 +37,7 @@ export async function obeyControl(
   exchange: Exchange,
   control: Control,
   identity: Identity | null,
-  { response, sessionControl: header }: Forwarded,
+  { response, sessionControl: header }: Passed,
 ): Promise<Settled> {
   if (header === null || response.status < 200 || response.status > 399) return NOTHING
   try {

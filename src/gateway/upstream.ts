@@ -10,6 +10,7 @@ import { isPreflight } from './cors.ts'
 import { withoutTokenProtocol } from './credential.ts'
 import { identityHeaders } from './identity-headers.ts'
 import { cleanRequestHeaders } from './request-headers.ts'
+import type { Passed } from './response-headers.ts'
 import { passResponse } from './response-headers.ts'
 
 export interface Forwarding {
@@ -32,12 +33,6 @@ export interface Forwarding {
   readonly findFetcher: (binding: string) => Pick<Fetcher, 'fetch'> | null
 }
 
-export interface Forwarded {
-  readonly response: Response
-  /** The upstream's `Gatehouse-Session`, which the response no longer has. */
-  readonly sessionControl: string | null
-}
-
 /**
  * Sends the request once, never again, and gives the upstream's answer back. Bodies stream both ways; redirects,
  * encodings and statuses pass untouched; nothing is cached. Everything the upstream is told of the identity is ready
@@ -45,35 +40,29 @@ export interface Forwarded {
  * Does NOT decide whether the request may pass; policy.ts does, before.
  * @throws Denial `invalid_request`, `headers_too_large`, `misconfigured`, `upstream_unreachable`, `upstream_timeout`
  */
-export async function forward(forwarding: Forwarding): Promise<Forwarded> {
+export async function forward(forwarding: Forwarding): Promise<Passed> {
   const { head, cookies } = forwarding
   const answer = await send(forwarding, upstreamRequest(forwarding))
   if (!isUsable(answer))
     throw new Denial('upstream_unreachable', { reason: 'the upstream answered with an odd status' })
-  const sessionControl = answer.headers.get('Gatehouse-Session')
-  return { response: withTokenProtocol(passResponse(answer, cookies), head), sessionControl }
+  const passed = passResponse(answer, cookies)
+  return answer.status === 101 ? { ...passed, response: withTokenProtocol(passed.response, head) } : passed
 }
 
-/** The headers are copied once, by the runtime, and changed in that copy: any other way costs several times as much. */
-function upstreamRequest(forwarding: Forwarding): Request {
-  const { request, head, url } = forwarding
+/** What `fetch` makes a request of, once: a `Request` made here would be copied there, headers and all. */
+function upstreamRequest(forwarding: Forwarding): RequestInit {
+  const { request, head } = forwarding
   const { method } = head
   const hasBody = method !== 'GET' && method !== 'HEAD' && !isPreflight(head)
-  const copy = new Request(url, {
-    method,
-    headers: request.headers,
-    body: hasBody ? request.body : null,
-    redirect: 'manual',
-    cache: 'no-store',
-  })
-  const { headers } = copy
-  cleanRequestHeaders(headers, head.headers, forwarding)
-  addHeaders(headers, forwarding)
-  return copy
+  const init = { method, headers: upstreamHeaders(forwarding), redirect: 'manual', cache: 'no-store' } as const
+  return hasBody ? { ...init, body: request.body } : init
 }
 
-function addHeaders(headers: Headers, forwarding: Forwarding): void {
-  const { head, route, identity, assertion, control, clientAddress } = forwarding
+/** The client's headers are copied by the runtime, byte for byte, and changed in that copy. */
+function upstreamHeaders(forwarding: Forwarding): Headers {
+  const { request, head, route, identity, assertion, control, clientAddress } = forwarding
+  const headers = new Headers(request.headers)
+  cleanRequestHeaders(headers, head.headers, forwarding)
   passWebSocket(headers, head)
   if (isPreflight(head)) headers.delete('Cookie')
   if (clientAddress !== null) headers.set('X-Forwarded-For', clientAddress)
@@ -83,6 +72,7 @@ function addHeaders(headers: Headers, forwarding: Forwarding): void {
   for (const [name, value] of identity === null ? [] : identityHeaders(identity, route)) headers.set(name, value)
   if (assertion !== null) headers.set('Gatehouse-Assertion', assertion)
   if (control !== null) headers.set('Gatehouse-Control', control)
+  return headers
 }
 
 /** RFC 6455 §4.1. A subprotocol that was the client's token stays here. */
@@ -99,10 +89,10 @@ function passWebSocket(headers: Headers, { method, headers: client }: RequestHea
  * Waits for the response's headers, not for its body, so a stream may live on. A request that is waited for no longer ends
  * with ours, when the client has been answered.
  */
-async function send({ route, findFetcher }: Forwarding, request: Request): Promise<Response> {
+async function send({ route, url, findFetcher }: Forwarding, request: RequestInit): Promise<Response> {
   const fetcher = fetcherOf(route, findFetcher)
   try {
-    return await withinTime(fetcher.fetch(request), route.timeout * 1000)
+    return await withinTime(fetcher.fetch(url, request), route.timeout * 1000)
   } catch (cause) {
     throw new Denial(isTimeLimit(cause) ? 'upstream_timeout' : 'upstream_unreachable', { cause })
   }
@@ -123,7 +113,7 @@ function isUsable({ status, webSocket }: Response): boolean {
 /** A browser insists that one of the subprotocols that it offered is chosen, the token alone included. */
 function withTokenProtocol(answer: Response, { headers }: RequestHead): Response {
   const offered = headers.get('Sec-WebSocket-Protocol')
-  if (offered === null || answer.status !== 101) return answer
+  if (offered === null) return answer
   const { answer: chosen } = withoutTokenProtocol(offered)
   if (chosen === null) return answer
   const passed = new Response(null, answer)

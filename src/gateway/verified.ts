@@ -9,6 +9,16 @@ import { verifyToken } from '../tokens/verify.ts'
 export type AcceptedIssuers = Pick<Route, 'acceptsSelf' | 'issuers'>
 
 /**
+ * A token of the gateway's own that this isolate has verified and that still holds, without waiting for anything; `null`
+ * for every other. Does NOT look at its revocation, like `verifyRemembered`.
+ */
+export function findVerified({ runtime }: Exchange, token: string, accepted: AcceptedIssuers): Remembered | null {
+  const remembered = runtime.tokens.find(token)
+  if (remembered === null || !isCurrent(runtime, remembered)) return null
+  return accepted.acceptsSelf && isOwn(runtime, remembered) ? remembered : null
+}
+
+/**
  * Verifies a token, or finds it verified: expiry, the issuer's place on this route and the key are looked at every time.
  * Does NOT look at its revocation; judgeStanding does.
  * @throws Denial `invalid_token`, or `issuer_unavailable` where its issuer's keys cannot be had.
@@ -34,17 +44,26 @@ export async function verifyRemembered(
 }
 
 /** A remembered token that no longer holds is verified anew, which finds the reason and refuses it. */
-function stillHolds(
-  { config, issuerKeys, now }: Runtime,
-  { identity, key }: Remembered,
+async function stillHolds(
+  runtime: Runtime,
+  remembered: Remembered,
   { acceptsSelf, issuers }: AcceptedIssuers,
   waitUntil: Exchange['waitUntil'],
-): Promise<boolean> | boolean {
-  if (identity.expiresAt <= now() - config.tokens.clockSkew) return false
-  if (identity.issuer === config.issuer) return acceptsSelf
+): Promise<boolean> {
+  if (!isCurrent(runtime, remembered)) return false
+  if (isOwn(runtime, remembered)) return acceptsSelf
+  const { identity, key } = remembered
   const issuer = issuers.find((entry) => entry.issuer === identity.issuer)
-  if (issuer === undefined || !isAccepted(issuer, now())) return false
-  return issuerKeys.find(issuer, key.kid, waitUntil).then((current) => current === key)
+  if (issuer === undefined || !isAccepted(issuer, runtime.now())) return false
+  return (await runtime.issuerKeys.find(issuer, key.kid, waitUntil)) === key
+}
+
+function isCurrent({ config, now }: Runtime, { identity }: Remembered): boolean {
+  return identity.expiresAt > now() - config.tokens.clockSkew
+}
+
+function isOwn({ config }: Runtime, { identity }: Remembered): boolean {
+  return identity.issuer === config.issuer
 }
 
 function isAccepted({ acceptUntil }: Issuer, now: number): boolean {

@@ -13,8 +13,8 @@ function fakeUpstream(answer: () => Response | Promise<Response> = () => new Res
   readonly findFetcher: Forwarding['findFetcher']
 } {
   const calls: Request[] = []
-  const fetch = async (input: RequestInfo | URL): Promise<Response> => {
-    if (input instanceof Request) calls.push(input)
+  const fetch = async (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
+    calls.push(new Request(input, init))
     return answer()
   }
   return { calls, findFetcher: (name) => (name === 'ORDERS' ? { fetch } : null) }
