@@ -74,9 +74,9 @@ function signInWarnings({ config }: Checked): readonly string[] {
   const asking = config.routes.filter((route) => route.access !== 'public')
   const selfOnly = asking.length > 0 && asking.every((route) => route.issuers.length === 0)
   const controlled = config.routes.some((route) => route.sessionControl)
-  if (config.passwords.signIn || controlled || !selfOnly) return []
+  if (config.passwords.signIn || config.providers.length > 0 || controlled || !selfOnly) return []
   return [
-    'nobody can sign in: PASSWORDS.sign_in is off, no route has session_control or takes tokens of an ISSUERS entry',
+    'nobody can sign in: PASSWORDS.sign_in is off, there are no PROVIDERS, no route has session_control or takes tokens of an ISSUERS entry',
   ]
 }
 

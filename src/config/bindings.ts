@@ -1,10 +1,11 @@
 // The Worker's live bindings, told from variables, and what is asked of them.
 
 import type { JsonObject } from '../json.ts'
+import type { Config } from './config.ts'
 import { readText, refuse, type Table } from './read.ts'
 
 /** True where the env has a live binding of this name with all these methods. */
-export function hasMethods(env: JsonObject, name: string, methods: readonly string[]): boolean {
+function hasMethods(env: JsonObject, name: string, methods: readonly string[]): boolean {
   const value = Object.hasOwn(env, name) ? env[name] : undefined
   if (!isLive(value)) return false
   return methods.every((method) => typeof Reflect.get(value, method) === 'function')
@@ -21,6 +22,16 @@ export function isLive(value: unknown): value is object {
 export function requireStores(root: Table): void {
   if (!hasMethods(root.members, 'DB', ['prepare', 'batch'])) refuse(root, 'DB', 'must be a D1 database binding')
   if (!hasMethods(root.members, 'MARKERS', ['get', 'put'])) refuse(root, 'MARKERS', 'must be a KV namespace binding')
+}
+
+/** Whoever guesses passwords or makes a provider work is slowed down. */
+export function requireSignInLimit(
+  root: Table,
+  { passwords, providers }: Pick<Config, 'passwords' | 'providers'>,
+): void {
+  if ((!passwords.signIn && providers.length === 0) || hasMethods(root.members, 'SIGN_IN_LIMIT', ['limit'])) return
+  const reason = passwords.signIn ? 'PASSWORDS.sign_in is on' : 'there are PROVIDERS'
+  refuse(root, 'SIGN_IN_LIMIT', `must be a rate limit binding, because ${reason}`)
 }
 
 /** The name of a live binding, of which a table says that it wants to use it. */

@@ -38,6 +38,7 @@ export interface Config {
   /** The most specific first. */
   readonly routes: readonly Route[]
   readonly issuers: readonly Issuer[]
+  readonly providers: readonly Provider[]
   /** Lower-case names of every route's `headers`: stripped from clients on every route. */
   readonly identityHeaderNames: ReadonlySet<string>
 }
@@ -118,4 +119,16 @@ export interface Issuer {
   readonly scopeClaim: string
   readonly rolesClaim: string | null
   readonly maxLifetime: number
+}
+
+/** One `[[vars.PROVIDERS]]` entry. */
+export interface Provider {
+  /** As the operator wrote it: `PROVIDERS[0]`. */
+  readonly key: string
+  /** In our URLs, and in the rows of its users and sessions. */
+  readonly id: string
+  readonly issuer: string
+  readonly clientId: string
+  /** `openid` is among them. */
+  readonly scopes: readonly string[]
 }

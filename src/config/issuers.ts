@@ -100,7 +100,7 @@ function readKeys(table: Table): Pick<Issuer, 'jwksUri' | 'algorithms' | 'secret
 function readSecretName(table: Table): string | null {
   const name = readText(table, 'secret')
   if (name === null) return null
-  const good = /^[A-Za-z][A-Za-z0-9_]*$/.test(name) && !TAKEN.has(name)
+  const good = /^[A-Za-z][A-Za-z0-9_]*$/.test(name) && !TAKEN.has(name) && !/^PROVIDER_.+_SECRET$/.test(name)
   return good ? name : refuse(table, 'secret', 'must be the name of a Worker secret of its own')
 }
 

@@ -1,11 +1,12 @@
 // The Worker's env -> Config; every problem at once, each under the key that the operator wrote.
 
-import { requireStores } from './bindings.ts'
+import { requireSignInLimit, requireStores } from './bindings.ts'
 import type { Config } from './config.ts'
 import { foldHeaderName } from './identity-headers.ts'
 import { readIssuers } from './issuers.ts'
 import { readRevocation, readSessions, readTokens } from './lifetimes.ts'
 import { readPasswords } from './passwords.ts'
+import { readProviders } from './providers.ts'
 import type { Table } from './read.ts'
 import { readRoutes } from './routes.ts'
 import { readSelf } from './self.ts'
@@ -32,7 +33,9 @@ function readConfig(root: Table): Config {
   const issuers = readIssuers(root, self.issuer)
   const routes = readRoutes(root, { env: root.members, self, issuers })
   const names = routes.flatMap((route) => route.headers.map((header) => foldHeaderName(header.name)))
+  const ways = { passwords: readPasswords(root), providers: readProviders(root, self.issuer) }
   requireStores(root)
+  requireSignInLimit(root, ways)
   refuseLaterVariables(root)
   refuseUnknownVariables(
     root,
@@ -43,7 +46,7 @@ function readConfig(root: Table): Config {
     tokens,
     sessions: readSessions(root, tokens.accessTtl),
     revocation: readRevocation(root),
-    passwords: readPasswords(root),
+    ...ways,
     routes,
     issuers,
     identityHeaderNames: new Set(names),

@@ -2,8 +2,9 @@
 
 import { decodeBase64url } from '../crypto.ts'
 import { isObject, type JsonObject } from '../json.ts'
-import type { Config } from './config.ts'
+import type { Config, Provider } from './config.ts'
 import { ASYMMETRIC } from './issuers.ts'
+import { providerSecretName } from './providers.ts'
 import { isWritten, readChoice, readTables, readText, refuse, requireMember, type Table } from './read.ts'
 
 export interface Secrets {
@@ -13,14 +14,19 @@ export interface Secrets {
   readonly sessionKeys: readonly Uint8Array[]
   /** By the secret's name; 32 bytes or more. */
   readonly issuerSecrets: ReadonlyMap<string, Uint8Array>
+  /** By the provider's id. */
+  readonly providerSecrets: ReadonlyMap<string, string>
 }
 
 export type ParsedSecrets =
   | { readonly outcome: 'parsed'; readonly secrets: Secrets }
   | { readonly outcome: 'refused'; readonly problems: readonly string[] }
 
+/** The parts of a configuration that ask for secrets of their own. */
+type Asking = Pick<Config, 'issuers' | 'providers'>
+
 /** The secrets that a configuration needs. Does NOT import keys; `tokens/keys` does. */
-export function parseSecrets(env: Readonly<Record<string, unknown>>, config: Pick<Config, 'issuers'>): ParsedSecrets {
+export function parseSecrets(env: Readonly<Record<string, unknown>>, config: Asking): ParsedSecrets {
   const problems: string[] = []
   const report = (key: string, problem: string): void => void problems.push(`${key} ${problem}`)
   const root: Table = { key: '', members: env, report }
@@ -28,16 +34,17 @@ export function parseSecrets(env: Readonly<Record<string, unknown>>, config: Pic
     signingKeys: readSigningKeys(root),
     sessionKeys: readSessionKeys(root),
     issuerSecrets: new Map(issuerSecretNames(config).map((name) => [name, readIssuerSecret(root, name)])),
+    providerSecrets: new Map(config.providers.map((provider) => [provider.id, readProviderSecret(root, provider)])),
   }
   return problems.length > 0 ? { outcome: 'refused', problems } : { outcome: 'parsed', secrets }
 }
 
 /** Every secret that a configuration cannot do without. */
-export function secretNames(config: Pick<Config, 'issuers'>): readonly string[] {
-  return ['SIGNING_KEYS', 'SESSION_KEYS', ...issuerSecretNames(config)]
+export function secretNames(config: Asking): readonly string[] {
+  return ['SIGNING_KEYS', 'SESSION_KEYS', ...issuerSecretNames(config), ...config.providers.map(providerSecretName)]
 }
 
-function issuerSecretNames(config: Pick<Config, 'issuers'>): readonly string[] {
+function issuerSecretNames(config: Asking): readonly string[] {
   return [...new Set(config.issuers.flatMap((issuer) => issuer.secret ?? []))]
 }
 
@@ -86,6 +93,15 @@ function readIssuerSecret(root: Table, name: string): Uint8Array {
   const bytes = new TextEncoder().encode(readText(root, name) ?? '')
   if (bytes.length > 0 && bytes.length < 32) refuse(root, name, 'must be 32 bytes or more')
   return bytes
+}
+
+/** RFC 6749 §A.2: printable ASCII; anything else came in by mistake, such as a line break. */
+function readProviderSecret(root: Table, provider: Provider): string {
+  const name = providerSecretName(provider)
+  requireMember(root, name)
+  const text = readText(root, name) ?? ''
+  if (!/^[ -~]*$/.test(text)) refuse(root, name, 'must be printable ASCII')
+  return text
 }
 
 function parseJsonObject(text: string): JsonObject | null {

@@ -40,7 +40,7 @@ export function refuseUnknownVariables(root: Table, secrets: readonly string[]):
 
 /** Parts of the design that come in a later version. */
 export function refuseLaterVariables(root: Table): void {
-  for (const name of ['ADMIN_ORIGIN', 'PROVIDERS', 'WEBHOOKS']) {
+  for (const name of ['ADMIN_ORIGIN', 'WEBHOOKS']) {
     if (isWritten(root, name)) refuse(root, name, 'is not in this version yet')
   }
 }

@@ -15,6 +15,8 @@ export const route = { path: '/*', upstream: 'https://origin.example.com' }
 
 export const issuer = { issuer: 'https://idp.example.com/', audience: ['https://api.example.com'] }
 
+export const provider = { id: 'corp', issuer: 'https://login.example.com/', client_id: 'gatehouse' }
+
 export type Env = Readonly<Record<string, unknown>>
 
 /** The smallest whole env, with `changes` on top. */

@@ -47,7 +47,7 @@ const problems = (toml: string, secrets?: Readonly<Record<string, unknown>>) =>
   after(check(toml, secrets), 'wrangler.toml would not serve:')
 
 const NOBODY =
-  'nobody can sign in: PASSWORDS.sign_in is off, no route has session_control or takes tokens of an ISSUERS entry'
+  'nobody can sign in: PASSWORDS.sign_in is off, there are no PROVIDERS, no route has session_control or takes tokens of an ISSUERS entry'
 
 /** Another route in the smallest file. */
 function withRoute(members: string, rest = ''): string {
@@ -279,6 +279,14 @@ describe('a warning', () => {
 })
 
 describe('what a warning is about', () => {
+  it('is not that nobody can sign in, where a provider does it, and its secret is asked for', () => {
+    const provider = '[[vars.PROVIDERS]]\nid = "my-idp"\nissuer = "https://login.example.com"\nclient_id = "x"\n'
+    const toml = `ratelimits = [{ name = "SIGN_IN_LIMIT" }]\n${SMALLEST}\n${provider}`
+    expect(warnings(toml)).toEqual([
+      'PROVIDER_MY_IDP_SECRET is not in .dev.vars: a deployment needs it by "wrangler secret put PROVIDER_MY_IDP_SECRET"',
+    ])
+  })
+
   it('is not that nobody can sign in, where an upstream with session_control does it', () => {
     const file = withRoute('path = "/login"\nupstream = "https://origin.example.com"\nsession_control = true')
     expect(warnings(file)).not.toContain(NOBODY)

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 
 import { parseConfig } from '../../src/config/parse.ts'
-import { configEnv, type Env, issuer, route } from '../support/config-env.ts'
+import { configEnv, type Env, issuer, provider, route } from '../support/config-env.ts'
 
 function problems(changes: Env): readonly string[] {
   const result = parseConfig(configEnv(changes))
@@ -46,7 +46,6 @@ describe('a variable', () => {
     [{ WEB_ORIGINS: ['null'] }, `WEB_ORIGINS[0] ${ORIGIN}`],
     [{ WEB_ORIGINS: ['https://*.example.com'] }, `WEB_ORIGINS[0] ${ORIGIN}`],
     [{ ADMIN_ORIGIN: 'https://admin.example.com' }, 'ADMIN_ORIGIN is not in this version yet'],
-    [{ PROVIDERS: [] }, 'PROVIDERS is not in this version yet'],
     [{ WEBHOOKS: [] }, 'WEBHOOKS is not in this version yet'],
     [{ ROUTS: 'x' }, 'ROUTS is an unknown variable; did you mean ROUTES?'],
     [{ issuer: 'x' }, 'issuer is an unknown variable; did you mean ISSUER?'],
@@ -59,6 +58,10 @@ describe('a variable', () => {
     [
       { PASSWORDS: { sign_in: true }, SIGN_IN_LIMIT: undefined },
       'SIGN_IN_LIMIT must be a rate limit binding, because PASSWORDS.sign_in is on',
+    ],
+    [
+      { PROVIDERS: [provider], SIGN_IN_LIMIT: undefined },
+      'SIGN_IN_LIMIT must be a rate limit binding, because there are PROVIDERS',
     ],
   ])('%j is refused', (changes, problem) => {
     expect(problems(changes)).toEqual([problem])
@@ -124,6 +127,7 @@ describe('an issuer', () => {
     [{ ...secret, jwks_uri: 'https://idp.example.com/' }, 'jwks_uri must be left out where secret is written'],
     [{ ...secret, algorithms: ['HS256', 'RS256'] }, 'algorithms must be a list of "HS256"'],
     [{ ...secret, secret: 'SIGNING_KEYS' }, 'secret must be the name of a Worker secret of its own'],
+    [{ ...secret, secret: 'PROVIDER_CORP_SECRET' }, 'secret must be the name of a Worker secret of its own'],
     [{ ...secret, secret: 'ISSUER' }, 'secret must be the name of a Worker secret of its own'],
     [{ ...secret, secret: 'a b' }, 'secret must be the name of a Worker secret of its own'],
     ...['2027-02-30', '2027-3-1', '2027-03-01T12:00:00', '2027-03-01T25:00:00Z', 'soon', 1_800_000_000].map(
@@ -144,6 +148,45 @@ describe('an issuer', () => {
 
   it('is refused when another has its name', () => {
     expect(problems({ ISSUERS: [issuer, issuer] })).toEqual(['ISSUERS[1].issuer is the same as ISSUERS[0].issuer'])
+  })
+})
+
+describe('a provider', () => {
+  const ID = 'id must be 1 to 32 of the characters a-z, 0-9 and -'
+
+  it.each<[Env, string]>([
+    [{ id: undefined }, 'id is required'],
+    ...['Corp', 'my_idp', 'a/b', 'a.b', 'ä', 'a'.repeat(33)].map((id): [Env, string] => [{ id }, ID]),
+    [{ id: 7 }, `id ${TEXT}`],
+    [{ issuer: undefined }, 'issuer is required'],
+    [{ issuer: 'login.example.com' }, `issuer ${SAFE_URL}`],
+    [{ issuer: 'http://login.example.com' }, `issuer ${SAFE_URL}`],
+    [{ issuer: 'https://me:x@login.example.com' }, `issuer ${SAFE_URL}`],
+    [{ issuer: 'https://login.example.com/#' }, `issuer ${SAFE_URL}`],
+    [{ issuer: 'https://login.example.com/?tenant=x' }, 'issuer must not have a query'],
+    [{ issuer: 'https://api.example.com' }, 'issuer must not be ISSUER'],
+    [{ client_id: undefined }, 'client_id is required'],
+    [{ client_id: '' }, `client_id ${TEXT}`],
+    [{ client_id: 'a\n' }, 'client_id must be printable ASCII'],
+    [{ scopes: ['email'] }, 'scopes must have "openid" among them'],
+    [{ scopes: [] }, 'scopes must have "openid" among them'],
+    [{ scopes: 'openid' }, `scopes ${TEXTS}`],
+    [{ scopes: ['openid email'] }, 'scopes must be scopes of RFC 6749'],
+    [{ client_secret: 'x' }, 'client_secret is an unknown key'],
+  ])('%j is refused', (members, problem) => {
+    expect(problems({ PROVIDERS: [{ ...provider, ...members }] })).toEqual([`PROVIDERS[0].${problem}`])
+  })
+
+  it('is refused when another has its id, and with it the name of its secret', () => {
+    expect(problems({ PROVIDERS: [provider, { ...provider, client_id: 'other' }] })).toEqual([
+      'PROVIDERS[1].id is the same as PROVIDERS[0].id',
+    ])
+  })
+
+  it('is refused when another has its client: one person would be two users', () => {
+    expect(problems({ PROVIDERS: [provider, { ...provider, id: 'other' }] })).toEqual([
+      'PROVIDERS[1].client_id is the same as PROVIDERS[0].client_id, at the same issuer',
+    ])
   })
 })
 

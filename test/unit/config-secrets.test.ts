@@ -4,11 +4,11 @@ import { describe, expect, it } from 'vitest'
 import type { Config } from '../../src/config/config.ts'
 import { parseConfig } from '../../src/config/parse.ts'
 import { parseSecrets, secretNames } from '../../src/config/secrets.ts'
-import { configEnv, type Env, issuer } from '../support/config-env.ts'
+import { configEnv, type Env, issuer, provider } from '../support/config-env.ts'
 
 function config(): Config {
   const legacy = { ...issuer, secret: 'LEGACY_JWT', accept_until: '2027-03-01' }
-  const result = parseConfig(configEnv({ ISSUERS: [legacy] }))
+  const result = parseConfig(configEnv({ ISSUERS: [legacy], PROVIDERS: [{ ...provider, id: 'my-idp' }] }))
   if (result.outcome === 'refused') throw new Error(result.problems.join('\n'))
   return result.config
 }
@@ -17,7 +17,12 @@ const key = { kty: 'OKP', kid: 'k1', alg: 'Ed25519', crv: 'Ed25519', x: 'x', d: 
 const jwks = (...keys: readonly unknown[]) => JSON.stringify({ keys })
 const A = 'A'.repeat(43)
 const B = `${'B'.repeat(42)}A`
-const good = { SIGNING_KEYS: jwks(key), SESSION_KEYS: `${A},${B}`, LEGACY_JWT: 'sesame'.repeat(6) }
+const good = {
+  SIGNING_KEYS: jwks(key),
+  SESSION_KEYS: `${A},${B}`,
+  LEGACY_JWT: 'sesame'.repeat(6),
+  PROVIDER_MY_IDP_SECRET: 'open sesame',
+}
 
 function problems(changes: Env): readonly string[] {
   const result = parseSecrets({ ...good, ...changes }, config())
@@ -32,12 +37,13 @@ describe('secrets', () => {
         signingKeys: { keys: [key] },
         sessionKeys: [Buffer.alloc(32), Buffer.from(B, 'base64url')],
         issuerSecrets: new Map([['LEGACY_JWT', new TextEncoder().encode(good.LEGACY_JWT)]]),
+        providerSecrets: new Map([['my-idp', 'open sesame']]),
       },
     })
   })
 
   it('are named by the configuration', () => {
-    expect(secretNames(config())).toEqual(['SIGNING_KEYS', 'SESSION_KEYS', 'LEGACY_JWT'])
+    expect(secretNames(config())).toEqual(['SIGNING_KEYS', 'SESSION_KEYS', 'LEGACY_JWT', 'PROVIDER_MY_IDP_SECRET'])
   })
 
   const SET = 'SIGNING_KEYS must be a JSON Web Key set with at least one key'
@@ -69,6 +75,9 @@ describe('secrets', () => {
     [{ SESSION_KEYS: `${A}, ${A}` }, ['SESSION_KEYS[1] must not be the same as another']],
     [{ LEGACY_JWT: undefined }, ['LEGACY_JWT is required']],
     [{ LEGACY_JWT: 'sesame'.repeat(5) }, ['LEGACY_JWT must be 32 bytes or more']],
+    [{ PROVIDER_MY_IDP_SECRET: undefined }, ['PROVIDER_MY_IDP_SECRET is required']],
+    [{ PROVIDER_MY_IDP_SECRET: '' }, ['PROVIDER_MY_IDP_SECRET must be a string that is not empty']],
+    [{ PROVIDER_MY_IDP_SECRET: 'sesame\n' }, ['PROVIDER_MY_IDP_SECRET must be printable ASCII']],
     [
       { SIGNING_KEYS: 1, LEGACY_JWT: {} },
       ['SIGNING_KEYS', 'LEGACY_JWT'].map((name) => `${name} must be a string that is not empty`),

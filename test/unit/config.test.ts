@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 
 import type { Config } from '../../src/config/config.ts'
 import { parseConfig } from '../../src/config/parse.ts'
-import { configEnv, type Env, issuer, route } from '../support/config-env.ts'
+import { configEnv, type Env, issuer, provider, route } from '../support/config-env.ts'
 
 function parsed(changes: Env = {}): Config {
   const result = parseConfig(configEnv(changes))
@@ -64,6 +64,7 @@ describe('the smallest configuration', () => {
         },
       ],
       issuers: [],
+      providers: [],
       identityHeaderNames: new Set(),
     })
   })
@@ -322,6 +323,22 @@ describe('variables', () => {
   })
 })
 
+describe('a provider', () => {
+  it('has its members, and asks for openid by default', () => {
+    expect(
+      parsed({ PROVIDERS: [provider, { ...provider, id: 'my-idp-2', client_id: 'b', scopes: ['openid', 'email'] }] })
+        .providers,
+    ).toEqual([
+      { key: 'PROVIDERS[0]', id: 'corp', issuer: provider.issuer, clientId: 'gatehouse', scopes: ['openid'] },
+      { key: 'PROVIDERS[1]', id: 'my-idp-2', issuer: provider.issuer, clientId: 'b', scopes: ['openid', 'email'] },
+    ])
+  })
+
+  it('may be on localhost without TLS', () => {
+    expect(parsed({ PROVIDERS: [{ ...provider, issuer: 'http://localhost:4000' }] }).providers).toHaveLength(1)
+  })
+})
+
 describe('any JSON at all', () => {
   const names = [
     'ISSUER',
@@ -333,6 +350,7 @@ describe('any JSON at all', () => {
     'PASSWORDS',
     'ROUTES',
     'ISSUERS',
+    'PROVIDERS',
   ]
   const members = [
     'path',
@@ -362,7 +380,7 @@ describe('any JSON at all', () => {
   )
   const value = fc.oneof(odd, fc.jsonValue(), fc.array(odd), fc.dictionary(fc.string(), odd))
   const table = fc.dictionary(
-    fc.constantFrom(...members, 'issuer', 'audience', 'secret', 'accept_until', 'types'),
+    fc.constantFrom(...members, 'issuer', 'audience', 'secret', 'accept_until', 'types', 'id', 'client_id'),
     value,
   )
 
@@ -375,10 +393,11 @@ describe('any JSON at all', () => {
     )
   })
 
-  it('does so inside routes and issuers too', () => {
+  it('does so inside routes, issuers and providers too', () => {
     fc.assert(
-      fc.property(fc.array(table), fc.array(table), (routes, issuers) => {
-        expect(['parsed', 'refused']).toContain(parseConfig(configEnv({ ROUTES: routes, ISSUERS: issuers })).outcome)
+      fc.property(fc.array(table), fc.array(table), fc.array(table), (routes, issuers, providers) => {
+        const env = configEnv({ ROUTES: routes, ISSUERS: issuers, PROVIDERS: providers })
+        expect(['parsed', 'refused']).toContain(parseConfig(env).outcome)
       }),
       { numRuns: 300 },
     )
