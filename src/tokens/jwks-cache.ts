@@ -5,6 +5,9 @@ import { sha256 } from '../crypto.ts'
 import type { JsonObject } from '../json.ts'
 import { isObject, parseJsonObject } from '../json.ts'
 
+/** Whose keys, where they are, and for what; an object of its own for each. */
+export type KeySource = Pick<Issuer, 'issuer' | 'jwksUri' | 'algorithms' | 'secret'>
+
 export interface StoredJwks {
   readonly jwks: JsonObject
   /** Unix seconds. */
@@ -12,8 +15,8 @@ export interface StoredJwks {
 }
 
 export interface JwksCache {
-  readonly read: (issuer: Issuer) => Promise<StoredJwks | null>
-  readonly write: (issuer: Issuer, stored: StoredJwks) => Promise<void>
+  readonly read: (issuer: KeySource) => Promise<StoredJwks | null>
+  readonly write: (issuer: KeySource, stored: StoredJwks) => Promise<void>
 }
 
 const MAX_AGE = 24 * 60 * 60
@@ -33,7 +36,7 @@ export function createJwksCache(): JwksCache {
 }
 
 /** A host that no request can reach. Whatever changes which keys are good is in the name. */
-function cacheUrl({ issuer, jwksUri, algorithms }: Issuer): string {
+function cacheUrl({ issuer, jwksUri, algorithms }: KeySource): string {
   return `https://gatehouse.invalid/jwks/${sha256(JSON.stringify([issuer, jwksUri, algorithms]))}`
 }
 

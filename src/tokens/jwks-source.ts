@@ -1,10 +1,10 @@
 // Fetches the key set of another issuer, by discovery where no address is configured: bounded in time and size.
 
-import type { Issuer } from '../config/config.ts'
 import type { JsonObject } from '../json.ts'
 import { decodeUtf8, parseJsonObject } from '../json.ts'
-
-export type Fetch = (url: string, init: RequestInit) => Promise<Response>
+import type { Fetch } from '../outbound.ts'
+import { mayBelongTo, readBounded } from '../outbound.ts'
+import type { KeySource } from './jwks-cache.ts'
 
 /** Seconds that one attempt may take, bodies included. */
 export const ATTEMPT_LIMIT = 5
@@ -29,7 +29,7 @@ export function reasonOf(error: unknown): string {
  * Does NOT look at the keys; parseKeySet does.
  * @throws JwksFailure, or what fetch throws
  */
-export async function fetchJwks(fetch: Fetch, issuer: Issuer): Promise<JsonObject> {
+export async function fetchJwks(fetch: Fetch, issuer: KeySource): Promise<JsonObject> {
   const controller = new AbortController()
   const timer = setTimeout(() => controller.abort(), ATTEMPT_LIMIT * 1000)
   try {
@@ -39,7 +39,7 @@ export async function fetchJwks(fetch: Fetch, issuer: Issuer): Promise<JsonObjec
   }
 }
 
-async function load(fetch: Fetch, issuer: Issuer, signal: AbortSignal): Promise<JsonObject> {
+async function load(fetch: Fetch, issuer: KeySource, signal: AbortSignal): Promise<JsonObject> {
   const jwksUri = issuer.jwksUri ?? (await discover(fetch, issuer.issuer, signal))
   return readJson(await get(fetch, jwksUri, signal))
 }
@@ -58,7 +58,7 @@ async function discover(fetch: Fetch, issuer: string, signal: AbortSignal): Prom
   const metadata = await readJson(response)
   if (metadata['issuer'] !== issuer) throw new JwksFailure('issuer_mismatch')
   const { jwks_uri: jwksUri } = metadata
-  if (typeof jwksUri !== 'string' || !mayHoldKeys(jwksUri, issuer)) throw new JwksFailure('jwks_uri')
+  if (typeof jwksUri !== 'string' || !mayBelongTo(jwksUri, issuer)) throw new JwksFailure('jwks_uri')
   return jwksUri
 }
 
@@ -66,16 +66,6 @@ async function discover(fetch: Fetch, issuer: string, signal: AbortSignal): Prom
 function oauthMetadataUrl(base: string): string {
   const { origin, pathname } = new URL(base)
   return `${origin}/.well-known/oauth-authorization-server${pathname === '/' ? '' : pathname}`
-}
-
-/** Plain http is for an issuer that runs on this machine, and then for its keys on this machine. */
-function mayHoldKeys(uri: string, issuer: string): boolean {
-  const url = URL.parse(uri)
-  return url?.protocol === 'https:' || (url !== null && isLocal(url) && isLocal(new URL(issuer)))
-}
-
-function isLocal({ protocol, hostname }: URL): boolean {
-  return protocol === 'http:' && (hostname === 'localhost' || hostname === '127.0.0.1')
 }
 
 /** Redirects are not followed: a key set lives where its issuer said. No cache between may prolong a key's life. */
@@ -88,19 +78,10 @@ async function get(fetch: Fetch, url: string, signal: AbortSignal): Promise<Resp
 
 async function readJson(response: Response): Promise<JsonObject> {
   if (response.status !== 200) throw new JwksFailure(`status_${response.status}`)
-  const text = decodeUtf8(await readBytes(response))
+  const bytes = await readBounded(response, MAX_BODY_BYTES)
+  if (bytes === null) throw new JwksFailure('too_large')
+  const text = decodeUtf8(bytes)
   const json = text === null ? null : parseJsonObject(text)
   if (json === null) throw new JwksFailure('malformed')
   return json
-}
-
-async function readBytes(response: Response): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of response.body ?? []) {
-    size += chunk.byteLength
-    if (size > MAX_BODY_BYTES) throw new JwksFailure('too_large')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
 }

@@ -1,17 +1,17 @@
 // The keys of other issuers: when a set is fetched, how long it is kept, what holds while it cannot be had (DESIGN §4).
 
-import type { Issuer } from '../config/config.ts'
 import { Denial } from '../denial.ts'
 import type { Log } from '../log.ts'
-import type { JwksCache } from './jwks-cache.ts'
+import type { Fetch } from '../outbound.ts'
+import type { JwksCache, KeySource } from './jwks-cache.ts'
 import type { KeySet } from './jwks-set.ts'
 import { parseKeySet } from './jwks-set.ts'
-import type { Fetch } from './jwks-source.ts'
 import { ATTEMPT_LIMIT, fetchJwks, reasonOf } from './jwks-source.ts'
 import type { VerificationKey } from './keys.ts'
 import { hmacKey } from './keys.ts'
 
 export { createJwksCache } from './jwks-cache.ts'
+export type { KeySource } from './jwks-cache.ts'
 
 export interface IssuerKeys {
   /**
@@ -19,7 +19,7 @@ export interface IssuerKeys {
    * outlive the answer is given to `waitUntil`.
    * @throws Denial `issuer_unavailable` where that cannot be told
    */
-  readonly find: (issuer: Issuer, kid: string | null, waitUntil: WaitUntil) => Promise<VerificationKey | null>
+  readonly find: (issuer: KeySource, kid: string | null, waitUntil: WaitUntil) => Promise<VerificationKey | null>
 }
 
 export interface IssuerKeysOptions {
@@ -57,14 +57,14 @@ interface State {
 
 /** One issuer as one request sees it. */
 interface Shelf extends IssuerKeysOptions {
-  readonly issuer: Issuer
+  readonly issuer: KeySource
   readonly waitUntil: WaitUntil
   readonly state: () => State
   readonly change: (change: Partial<State>) => void
 }
 
 export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
-  const states = new Map<Issuer, State>()
+  const states = new Map<KeySource, State>()
   const shared = new Map<string, VerificationKey>()
   return {
     find: (issuer, kid, waitUntil) => {
