@@ -1,16 +1,22 @@
-// The gateway's two cookies: their names, their Set-Cookie lines, and where they hide in a Cookie header (RFC 6265bis).
+// The gateway's cookies: their names, their Set-Cookie lines, and where they hide in a Cookie header (RFC 6265bis).
 
 import { Denial } from '../denial.ts'
 
 export interface CookieNames {
   readonly session: string
   readonly access: string
+  /** What the names of sign-ins under way at a provider begin with; an id follows. */
+  readonly signIn: string
 }
 
 /** The names; `insecure` is an `http://localhost` ISSUER, where browsers take no `__Host-` cookie. */
 export function cookieNames(insecure: boolean): CookieNames {
   const prefix = insecure ? '' : '__Host-'
-  return { session: `${prefix}gatehouse_session`, access: `${prefix}gatehouse_access` }
+  return {
+    session: `${prefix}gatehouse_session`,
+    access: `${prefix}gatehouse_access`,
+    signIn: `${prefix}gatehouse_sign_in_`,
+  }
 }
 
 /** A `Set-Cookie` value for the session cookie; `maxAge` in seconds. @throws when a browser would drop it. */
@@ -23,13 +29,18 @@ export function accessCookie(names: CookieNames, value: string, maxAge: number):
   return setCookie(names.access, value, maxAge)
 }
 
-/** `Set-Cookie` values that delete both, with the attributes that they were set with: without, browsers ignore them. */
+/** A `Set-Cookie` value for a sign-in under way; an empty one deletes it. @throws when a browser would drop it. */
+export function signInCookie(names: CookieNames, id: string, value: string, maxAge: number): string {
+  return setCookie(names.signIn + id, value, maxAge)
+}
+
+/** `Set-Cookie` values that delete session and access cookie, with the attributes that they were set with: without, browsers ignore them. */
 export function clearingCookies(names: CookieNames): readonly string[] {
   return [names.session, names.access].map((name) => setCookie(name, '', 0))
 }
 
 /**
- * Our cookies in a `Cookie` header, each `null` where it is not there.
+ * Session and access cookie in a `Cookie` header, each `null` where it is not there.
  * Two headers arrive joined by a comma, so a name that stands anywhere but at the start of a pair is refused, not missed.
  * Does NOT check what they hold.
  * @throws Denial `ambiguous_credential`
@@ -39,6 +50,24 @@ export function readCookies(
   names: CookieNames,
 ): { readonly session: string | null; readonly access: string | null } {
   return { session: readCookie(header, names.session), access: readCookie(header, names.access) }
+}
+
+/** The cookie of a sign-in under way, as `readCookies` reads the others. @throws Denial `ambiguous_credential` */
+export function readSignInCookie(header: string | null, names: CookieNames, id: string): string | null {
+  return readCookie(header, names.signIn + id)
+}
+
+/** Ids and values of all sign-ins under way, as far as they are told plainly. */
+export function listSignInCookies(
+  header: string | null,
+  names: CookieNames,
+): readonly { readonly id: string; readonly value: string }[] {
+  const pairs = (header ?? '').split(';').map((pair) => pair.trim())
+  return pairs.flatMap((pair) => {
+    const [name = '', value = ''] = pair.split('=')
+    const id = name.startsWith(names.signIn) ? name.slice(names.signIn.length) : ''
+    return SIGN_IN_ID.test(id) ? [{ id, value }] : []
+  })
 }
 
 /** A `Cookie` header for the upstream: the others' pairs byte for byte, `null` where nothing is left. */
@@ -60,6 +89,7 @@ const MAX_BYTES = 4096
 const VALUE = /^[A-Za-z0-9._-]*$/
 /** RFC 9110 §5.6.2: before it, what follows would be the end of a longer name. */
 const TOKEN_CHARACTER = /[!#$%&'*+.^_`|~0-9A-Za-z-]/
+const SIGN_IN_ID = /^[A-Za-z0-9_-]{22}$/
 const PAIR_START = /(?:^|;)[ \t]*$/
 
 /** RFC 6265bis §4.1.3.2: the prefix demands `Secure`, and a name goes without it only where `Secure` does. */
@@ -89,7 +119,18 @@ function ambiguousCookie(reason: string): Denial {
 /** Case-insensitive: no upstream, and no browser's idea of prefixes, may depend on it. */
 function carriesOurs(pair: string, names: CookieNames): boolean {
   const folded = pair.toLowerCase()
-  return [names.session, names.access].some((name) => placesOf(name.toLowerCase(), folded).length > 0)
+  return (
+    [names.session, names.access].some((name) => placesOf(name.toLowerCase(), folded).length > 0) ||
+    namesSignIn(names.signIn.toLowerCase(), folded)
+  )
+}
+
+/** A name that begins so, whatever stands before it, unless it is the end of a longer name. */
+function namesSignIn(prefix: string, text: string): boolean {
+  for (let at = text.indexOf(prefix); at >= 0; at = text.indexOf(prefix, at + prefix.length)) {
+    if (text.includes('=', at) && !TOKEN_CHARACTER.test(text.charAt(at - 1))) return true
+  }
+  return false
 }
 
 /** Where the name stands before a `=`, whatever stands before it, unless it is the end of a longer name. */

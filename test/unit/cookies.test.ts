@@ -18,11 +18,19 @@ const { session: S, access: A } = NAMES
 
 describe('the names', () => {
   it('have the host prefix', () => {
-    expect(NAMES).toEqual({ session: '__Host-gatehouse_session', access: '__Host-gatehouse_access' })
+    expect(NAMES).toEqual({
+      session: '__Host-gatehouse_session',
+      access: '__Host-gatehouse_access',
+      signIn: '__Host-gatehouse_sign_in_',
+    })
   })
 
   it('lose it on a localhost without TLS', () => {
-    expect(cookieNames(true)).toEqual({ session: 'gatehouse_session', access: 'gatehouse_access' })
+    expect(cookieNames(true)).toEqual({
+      session: 'gatehouse_session',
+      access: 'gatehouse_access',
+      signIn: 'gatehouse_sign_in_',
+    })
   })
 })
 
