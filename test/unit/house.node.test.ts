@@ -16,11 +16,12 @@ const rules = [
   },
   { what: 'KV', pattern: /\bkv\.(?:get|put|delete|list)\b/, rooms: ['sessions/markers.ts'] },
   { what: 'JOSE', pattern: /from 'jose'/, rooms: [/^tokens\//] },
+  { what: 'OAuth', pattern: /from 'oauth4webapi'/, rooms: [/^providers\//] },
   { what: 'the console', pattern: /\bconsole\./, rooms: ['log.ts'] },
   {
     what: 'outbound fetch',
     pattern: /(?<![.\w])fetch\(|globalThis\.fetch/,
-    rooms: ['runtime.ts', 'index.ts', 'tokens/jwks-source.ts'],
+    rooms: ['runtime.ts', 'index.ts', 'tokens/jwks-source.ts', 'providers/http.ts'],
   },
   { what: 'passThroughOnException', pattern: /passThroughOnException/, rooms: [] },
 ] as const
