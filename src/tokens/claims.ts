@@ -59,14 +59,14 @@ export function readIssuerClaims({ typ, payload }: ParsedToken, issuer: Issuer, 
   }
 }
 
-/** RFC 7519 §4.1.3: one text or an array of texts, one of which is ours. */
-function checkAudience(value: unknown, ours: readonly string[]): void {
+/** RFC 7519 §4.1.3: one text or an array of texts, one of which is ours. @throws Denial `invalid_token` */
+export function checkAudience(value: unknown, ours: readonly string[]): void {
   const named = typeof value === 'string' ? [value] : value
   if (!isTexts(named) || !named.some((name) => ours.includes(name))) throw refused('aud')
 }
 
-/** `exp`, with `iat` and `nbf` looked at as well (RFC 7519 §4.1.4 to §4.1.6; RFC 8725bis wants integers). */
-function checkTimes(payload: JsonObject, clock: Clock): number {
+/** `exp`, with `iat` and `nbf` looked at as well (RFC 7519 §4.1.4 to §4.1.6; RFC 8725bis wants integers). @throws Denial `invalid_token` */
+export function checkTimes(payload: JsonObject, clock: Clock): number {
   const expiresAt = requireInteger(payload, 'exp')
   if (expiresAt <= clock.now - clock.clockSkew) throw refused('expired')
   requirePast(payload, 'iat', clock)

@@ -51,8 +51,8 @@ export async function verifyToken(token: string, accepted: Accepted): Promise<Ve
   return { identity: readIssuerClaims(parsed, issuer, accepted), key }
 }
 
-/** Whatever the library says of a token it does not take is one and the same to us. */
-async function verifySignature(
+/** Whatever the library says of a token it does not take is one and the same to us. @throws Denial `invalid_token` */
+export async function verifySignature(
   token: string,
   { alg }: ParsedToken,
   key: VerificationKey | null | undefined,
