@@ -34,6 +34,12 @@ export function findBrokenColumn(error: unknown): string | null {
   return /NOT NULL constraint failed: (\w+\.\w+)/.exec(message)?.[1] ?? null
 }
 
+/** True where a batch was rolled back because a row of that table with such a key was there. */
+export function isTaken(error: unknown, table: string): boolean {
+  const message = error instanceof Error ? error.message : ''
+  return /UNIQUE constraint failed: (\w+)\./.exec(message)?.[1] === table
+}
+
 /** @throws Error unless D1 answers. */
 export async function probeDatabase(db: Database): Promise<void> {
   await runBatch(db, [db.prepare('SELECT 1')])

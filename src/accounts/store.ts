@@ -137,6 +137,50 @@ export function insertNamedUser(db: Database, id: string): D1PreparedStatement {
     .bind(id)
 }
 
+/** Somebody at a provider. */
+export interface ProviderIdentity {
+  /** The provider's id in the configuration. */
+  readonly provider: string
+  readonly subject: string
+}
+
+/** The user whom a provider's subject is. */
+export function selectUserByIdentity(db: Database, { provider, subject }: ProviderIdentity): D1PreparedStatement {
+  return db
+    .prepare(`${USER} WHERE id = (SELECT user_id FROM identities WHERE provider = ?1 AND subject = ?2)`)
+    .bind(provider, subject)
+}
+
+/** Inserts a user without e-mail, password, roles and scopes, unless the identity that he is made for is somebody's by now. */
+export function insertUserOfProvider(
+  db: Database,
+  id: string,
+  { provider, subject }: ProviderIdentity,
+): D1PreparedStatement {
+  return db
+    .prepare(
+      `INSERT INTO users (id, token_version, created_at, changed_at)
+       SELECT ?1, CAST(unixepoch('subsec') * 1000 AS INTEGER), unixepoch(), unixepoch()
+       WHERE NOT EXISTS (SELECT 1 FROM identities WHERE provider = ?2 AND subject = ?3)`,
+    )
+    .bind(id, provider, subject)
+}
+
+/** Makes an identity that is nobody's the user's who was made for it, if he was. */
+export function insertIdentity(
+  db: Database,
+  userId: string,
+  { provider, subject }: ProviderIdentity,
+): D1PreparedStatement {
+  return db
+    .prepare(
+      `INSERT INTO identities (provider, subject, user_id, created_at)
+       SELECT ?2, ?3, id, unixepoch() FROM users WHERE id = ?1
+       ON CONFLICT (provider, subject) DO NOTHING`,
+    )
+    .bind(userId, provider, subject)
+}
+
 /** Stores the same password hashed anew, unless another one was set meanwhile. Ends nothing. Returns the `id` if it did. */
 export function replacePasswordHash(db: Database, id: string, from: string, to: string): D1PreparedStatement {
   return db

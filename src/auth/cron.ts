@@ -1,12 +1,13 @@
-// Every minute: lost publications are made again, counted guesses that are over forgotten, and recent changes told until the next.
+// Every minute: lost publications are made again, what nobody needs any more is forgotten, and recent changes told until the next.
 
 import { removeOldAttempts } from '../accounts/store.ts'
 import { runBatch } from '../database.ts'
 import type { Runtime } from '../runtime.ts'
 import { republish } from '../sessions/publish.ts'
+import { dropOldHints, removeOldLogoutTokens } from '../sessions/store.ts'
 import { tellRecent } from '../sessions/ticks.ts'
 
-/** Rows that one run removes. */
+/** Rows of each kind that one run removes. */
 const REMOVE_LIMIT = 20_000
 
 /** Neither part waits for the other, nor ends with it. */
@@ -14,7 +15,11 @@ export async function tidy(runtime: Runtime, scheduledAt: number): Promise<void>
   const told = tellRecent(runtime, scheduledAt)
   try {
     await republish(runtime)
-    await runBatch(runtime.db, [removeOldAttempts(runtime.db, REMOVE_LIMIT)])
+    await runBatch(runtime.db, [
+      removeOldAttempts(runtime.db, REMOVE_LIMIT),
+      removeOldLogoutTokens(runtime.db, REMOVE_LIMIT),
+      dropOldHints(runtime.db, runtime.config.sessions.idleTimeout, REMOVE_LIMIT),
+    ])
   } finally {
     await told
   }

@@ -1,9 +1,23 @@
 // A session's life: opened, looked at, ended. D1 decides each step; tokens and HTTP are not known here.
 
 import type { Database } from '../database.ts'
-import { runBatch } from '../database.ts'
-import type { Device, NewSession, PasswordChange, RaisedVersion, SessionState } from './store.ts'
+import { isTaken, runBatch } from '../database.ts'
+import type {
+  Device,
+  NewSession,
+  PasswordChange,
+  ProviderLogout,
+  ProviderSession,
+  RaisedVersion,
+  SessionState,
+} from './store.ts'
 import {
+  dropHintsOf,
+  endOfProvider,
+  insertLogoutToken,
+  parseProviderSession,
+  raiseVersionsOfProvider,
+  selectProviderSession,
   awaitMarker,
   countAlive,
   endOwn,
@@ -90,13 +104,44 @@ export async function findSession(db: Database, sessionId: string, idleTimeout: 
   return parseSession(rows?.[0])
 }
 
+/** What has ended, and which provider had begun it. */
+export interface EndedOne extends Ended {
+  readonly began: Omit<ProviderSession, 'authTime'> | null
+}
+
 /** Ends one session. Safe to repeat: what has ended stays ended, and nothing is raised twice. */
-export async function endOne(db: Database, sessionId: string, reason: string): Promise<Ended> {
-  const [raised = [], ended = []] = await runBatch(db, [
+export async function endOne(db: Database, sessionId: string, reason: string): Promise<EndedOne> {
+  const [began, raised = [], ended = []] = await runBatch(db, [
+    selectProviderSession(db, sessionId),
     raiseVersionOfSession(db, sessionId, ''),
     endSession(db, sessionId, reason, ''),
   ])
+  return { ...summarise(raised, ended), began: parseProviderSession(began?.[0]) }
+}
+
+function summarise(raised: readonly unknown[], ended: readonly unknown[]): Ended {
   return { ended: ended.length, raised: raised.map(parseRaised).filter((user) => user !== null) }
+}
+
+/**
+ * Ends the sessions that a provider began and says are over; `null` where it has said so before with the same token.
+ * One batch: what is done was noted, and what was not noted is not done.
+ */
+export async function endByProvider(
+  db: Database,
+  logout: ProviderLogout & { readonly jti: string; readonly expiresAt: number },
+): Promise<Ended | null> {
+  try {
+    const [, raised = [], ended = []] = await runBatch(db, [
+      insertLogoutToken(db, logout),
+      raiseVersionsOfProvider(db, logout),
+      endOfProvider(db, logout),
+    ])
+    return summarise(raised, ended)
+  } catch (error) {
+    if (isTaken(error, 'logout_tokens')) return null
+    throw error
+  }
 }
 
 /** Ends every session of the user whose living session asks for it; `null` where that session is not alive. */
@@ -108,6 +153,7 @@ export async function endAll(
   const [alive, raised] = await runBatch(db, [
     countAlive(db, userId, idleTimeout),
     raiseEpoch(db, sessionId, idleTimeout),
+    dropHintsOf(db, sessionId),
   ])
   const user = parseRaised(raised?.[0])
   return user === null ? null : { ended: parseCount(alive?.[0]), raised: [user] }
@@ -125,7 +171,7 @@ export async function endDevice(db: Database, userId: string, sessionId: string,
     raiseVersionOfOwn(db, userId, sessionId, idleTimeout),
     endOwn(db, userId, sessionId, idleTimeout),
   ])
-  return { ended: ended.length, raised: raised.map(parseRaised).filter((user) => user !== null) }
+  return summarise(raised, ended)
 }
 
 /**
@@ -143,6 +189,7 @@ export async function changePassword(
     countAlive(db, userId, idleTimeout),
     replacePassword(db, change, idleTimeout),
     keepSession(db, change.sessionId, change.to),
+    dropHintsOf(db, change.sessionId),
     ...after,
   ])
   const user = parseRaised(raised?.[0])

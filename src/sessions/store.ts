@@ -35,12 +35,27 @@ export interface RaisedVersion {
   readonly tokenVersion: number
 }
 
+/** What began a session, where it was a provider. */
+export interface ProviderSession {
+  /** Its id in the configuration. */
+  readonly id: string
+  readonly subject: string
+  /** The provider's own session, where it names it. */
+  readonly session: string | null
+  /** Kept to sign out by, as long as the session lives. */
+  readonly idToken: string | null
+  /** Unix seconds of the sign-in there; `null`: now. */
+  readonly authTime: number | null
+}
+
 export interface NewSession {
   readonly sessionId: string
   readonly userId: string
   /** What was checked; the session opens only if both still hold. */
   readonly checked: { readonly sessionEpoch: number; readonly passwordHash: string | null }
   readonly amr: readonly string[]
+  /** Absent: signed in here and now. */
+  readonly provider?: ProviderSession
   readonly absoluteTimeout: number
   readonly userAgent: string | null
   readonly address: string | null
@@ -70,8 +85,9 @@ export function insertSession(db: Database, session: NewSession): D1PreparedStat
   return db
     .prepare(
       `INSERT INTO sessions (id, user_id, session_epoch, rotated_at, created_at, last_seen_at, expires_at, auth_time,
-         amr, user_agent, address)
-       SELECT ?1, u.id, u.session_epoch, unixepoch(), unixepoch(), unixepoch(), unixepoch() + ?5, unixepoch(), ?6, ?7, ?8
+         amr, user_agent, address, provider, provider_subject, provider_session, id_token_hint)
+       SELECT ?1, u.id, u.session_epoch, unixepoch(), unixepoch(), unixepoch(), unixepoch() + ?5,
+         min(coalesce(?9, unixepoch()), unixepoch()), ?6, ?7, ?8, ?10, ?11, ?12, ?13
        FROM users u
        WHERE u.id = ?2 AND u.session_epoch = ?3 AND u.password_hash IS ?4 AND u.disabled_at IS NULL`,
     )
@@ -84,6 +100,11 @@ export function insertSession(db: Database, session: NewSession): D1PreparedStat
       JSON.stringify(session.amr),
       session.userAgent,
       session.address,
+      session.provider?.authTime ?? null,
+      session.provider?.id ?? null,
+      session.provider?.subject ?? null,
+      session.provider?.session ?? null,
+      session.provider?.idToken ?? null,
     )
 }
 
@@ -104,11 +125,14 @@ export function raiseVersionOfSession(db: Database, sessionId: string, onlyIfOpe
     .bind(sessionId, onlyIfOpened)
 }
 
+/** With the session goes the ID token that was kept to sign out by. */
+const END = `ended_at = unixepoch(), id_token_hint = NULL`
+
 /** Ends one session; where `onlyIfOpened` names another session, only if that one exists. */
 export function endSession(db: Database, sessionId: string, reason: string, onlyIfOpened: string): D1PreparedStatement {
   return db
     .prepare(
-      `UPDATE sessions SET ended_at = unixepoch(), end_reason = ?2
+      `UPDATE sessions SET ${END}, end_reason = ?2
        WHERE id = ?1 AND ended_at IS NULL AND (?3 = '' OR EXISTS (SELECT 1 FROM sessions WHERE id = ?3))
        RETURNING id`,
     )
@@ -133,7 +157,7 @@ export function raiseVersionForSurplus(
 /** Ends the oldest sessions of a user beyond `maxPerUser`. */
 export function endSurplus(db: Database, userId: string, idleTimeout: number, maxPerUser: number): D1PreparedStatement {
   return db
-    .prepare(`UPDATE sessions SET ended_at = unixepoch(), end_reason = 'limit' WHERE id IN (${SURPLUS}) RETURNING id`)
+    .prepare(`UPDATE sessions SET ${END}, end_reason = 'limit' WHERE id IN (${SURPLUS}) RETURNING id`)
     .bind(idleTimeout, userId, maxPerUser)
 }
 
@@ -207,10 +231,107 @@ export function raiseVersionForReuse(db: Database, presented: Presentation): D1P
 /** Ends the session of a reused token, and no other. Comes after `raiseVersionForReuse`. */
 export function endReused(db: Database, presented: Presentation): D1PreparedStatement {
   return db
-    .prepare(
-      `UPDATE sessions SET ended_at = unixepoch(), end_reason = 'reuse' WHERE id = ?2 AND ${REUSED} RETURNING id`,
-    )
+    .prepare(`UPDATE sessions SET ${END}, end_reason = 'reuse' WHERE id = ?2 AND ${REUSED} RETURNING id`)
     .bind(presented.idleTimeout, presented.sessionId, presented.generation, 0, presented.grace)
+}
+
+/** How a session that has not ended began, if a provider began it. */
+export function selectProviderSession(db: Database, sessionId: string): D1PreparedStatement {
+  return db
+    .prepare(
+      `SELECT provider, provider_subject, provider_session, id_token_hint FROM sessions
+       WHERE id = ?1 AND ended_at IS NULL AND provider IS NOT NULL`,
+    )
+    .bind(sessionId)
+}
+
+/** Makes a provider's subject that is nobody's a way in of a session's user, if that session is alive. */
+export function insertIdentityOfSession(
+  db: Database,
+  sessionId: string,
+  idleTimeout: number,
+  identity: { readonly provider: string; readonly subject: string },
+): D1PreparedStatement {
+  return db
+    .prepare(
+      `INSERT INTO identities (provider, subject, user_id, created_at)
+       SELECT ?3, ?4, u.id, unixepoch() FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?2 AND ${ALIVE}
+       ON CONFLICT (provider, subject) DO NOTHING`,
+    )
+    .bind(idleTimeout, sessionId, identity.provider, identity.subject)
+}
+
+/** What a provider says is over: a session of its own, everything of a subject, or the former if it is of the latter. */
+export interface ProviderLogout {
+  readonly provider: string
+  readonly subject: string | null
+  readonly session: string | null
+}
+
+/** Sessions that the provider began, and no others, by the index that fits. Neither subject nor session: none. */
+function ofProvider({ session }: ProviderLogout): string {
+  return session === null
+    ? 'ended_at IS NULL AND provider = ?1 AND provider_subject = ?2 AND ?3 IS NULL'
+    : 'ended_at IS NULL AND provider = ?1 AND provider_session = ?3 AND (?2 IS NULL OR provider_subject = ?2)'
+}
+
+/** Takes note of a logout token; one that came before breaks the primary key, and with it the transaction. */
+export function insertLogoutToken(
+  db: Database,
+  token: { readonly provider: string; readonly jti: string; readonly expiresAt: number },
+): D1PreparedStatement {
+  return db
+    .prepare(`INSERT INTO logout_tokens (provider, jti, expires_at) VALUES (?1, ?2, ?3)`)
+    .bind(token.provider, token.jti, token.expiresAt)
+}
+
+/** Raises the versions of the users whose sessions a provider is about to end. */
+export function raiseVersionsOfProvider(db: Database, logout: ProviderLogout): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE users SET ${RAISE} WHERE id IN (SELECT user_id FROM sessions WHERE ${ofProvider(logout)})
+       RETURNING id, token_version`,
+    )
+    .bind(logout.provider, logout.subject, logout.session)
+}
+
+/** Ends the sessions that a provider says are over. */
+export function endOfProvider(db: Database, logout: ProviderLogout): D1PreparedStatement {
+  return db
+    .prepare(`UPDATE sessions SET ${END}, end_reason = 'provider' WHERE ${ofProvider(logout)} RETURNING id`)
+    .bind(logout.provider, logout.subject, logout.session)
+}
+
+/** Deletes up to `limit` logout tokens that have expired, the oldest first. */
+export function removeOldLogoutTokens(db: Database, limit: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `DELETE FROM logout_tokens WHERE (provider, jti) IN (
+         SELECT provider, jti FROM logout_tokens WHERE expires_at < unixepoch() ORDER BY expires_at LIMIT ?1)`,
+    )
+    .bind(limit)
+}
+
+/** Drops up to `limit` ID tokens of sessions that are over because nobody used them, or with all of their user's. */
+export function dropOldHints(db: Database, idleTimeout: number, limit: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE sessions SET id_token_hint = NULL WHERE id IN (
+         SELECT id FROM sessions WHERE id_token_hint IS NOT NULL AND last_seen_at <= unixepoch() - ?1
+         ORDER BY last_seen_at LIMIT ?2)`,
+    )
+    .bind(idleTimeout, limit)
+}
+
+/** Drops the ID tokens of a user's sessions that the raising of his epoch has ended. Comes after it. */
+export function dropHintsOf(db: Database, sessionId: string): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE sessions SET id_token_hint = NULL
+       WHERE id_token_hint IS NOT NULL AND user_id = (SELECT user_id FROM sessions WHERE id = ?1)
+         AND session_epoch < (SELECT session_epoch FROM users WHERE id = sessions.user_id)`,
+    )
+    .bind(sessionId)
 }
 
 /** How many sessions of the user are alive. */
@@ -274,7 +395,7 @@ export function raiseVersionOfOwn(
 export function endOwn(db: Database, userId: string, sessionId: string, idleTimeout: number): D1PreparedStatement {
   return db
     .prepare(
-      `UPDATE sessions SET ended_at = unixepoch(), end_reason = 'by_owner'
+      `UPDATE sessions SET ${END}, end_reason = 'by_owner'
        WHERE id = ?3 AND user_id = ?2 AND ${LIVING} RETURNING id`,
     )
     .bind(idleTimeout, userId, sessionId)
@@ -474,6 +595,17 @@ export function parseSession(row: unknown): SessionState | null {
     roles: readTexts(row['roles']),
     scopes: readTexts(row['scopes']),
     claims: readObject(row['claims']),
+  }
+}
+
+/** A row of `selectProviderSession`, whose `authTime` is not asked for. */
+export function parseProviderSession(row: unknown): Omit<ProviderSession, 'authTime'> | null {
+  if (!isObject(row)) return null
+  return {
+    id: readText(row['provider']),
+    subject: readText(row['provider_subject']),
+    session: readNullable(row['provider_session'], readText),
+    idToken: readNullable(row['id_token_hint'], readText),
   }
 }
 
