@@ -99,6 +99,22 @@ function createOwnUrls(config: Config): OwnUrls {
     endSessionOf(env, site(env), await findCaller(env), req.param('id')),
   )
   urls.post('/auth/password', async ({ env }) => replaceOwnPassword(env, site(env), await findCaller(env)))
+  urls.get('/auth/providers/:id/start', async ({ env, req }) => {
+    const { startSignIn } = await import('./auth/provider-start.ts')
+    return startSignIn(env, req.param('id'))
+  })
+  urls.post('/auth/providers/:id/start', async ({ env, req }) => {
+    const { startLink } = await import('./auth/provider-start.ts')
+    return startLink(env, site(env), req.param('id'), await findCaller(env))
+  })
+  urls.get('/auth/providers/:id/callback', async ({ env, req }) => {
+    const { finishSignIn } = await import('./auth/provider-callback.ts')
+    return finishSignIn(env, req.param('id'), () => findCaller(env))
+  })
+  urls.post('/auth/providers/:id/backchannel-logout', async ({ env, req }) => {
+    const { logOutByProvider } = await import('./auth/provider-backchannel.ts')
+    return logOutByProvider(env, req.param('id'))
+  })
   urls.get('/auth/health', ({ env }) => checkHealth(env.runtime))
   urls.get(JWKS, ({ env }) => Response.json(env.runtime.keys.publicJwks, { headers: PUBLIC_FOR_FIVE_MINUTES }))
 

@@ -35,7 +35,7 @@ const TABLE = {
   invalid_session_control: { status: 502, title: 'The upstream gave an answer that cannot be used.' },
   misconfigured: { status: 503, title: 'The gateway is not configured correctly.', retryAfter: 60 },
   unavailable: { status: 503, title: 'This cannot be decided at the moment.', retryAfter: 5 },
-  issuer_unavailable: { status: 503, title: "The token issuer's keys cannot be had at the moment.", retryAfter: 30 },
+  issuer_unavailable: { status: 503, title: 'The identity provider cannot be asked at the moment.', retryAfter: 30 },
   upstream_timeout: { status: 504, title: 'The upstream did not answer in time.' },
 } as const satisfies Record<string, Row>
 

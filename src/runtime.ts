@@ -1,12 +1,15 @@
 // From the Worker's env to everything that a request needs; the only reader of bindings and of the clock.
 
-import type { Config } from './config/config.ts'
+import type { Config, Provider } from './config/config.ts'
 import { parseConfig } from './config/parse.ts'
+import type { Secrets } from './config/secrets.ts'
 import { parseSecrets } from './config/secrets.ts'
 import type { Database } from './database.ts'
 import { createDatabase } from './database.ts'
 import type { Log } from './log.ts'
 import { writeLog } from './log.ts'
+import type { Fetch } from './outbound.ts'
+import type { Known } from './providers/discovery.ts'
 import type { RequestHead } from './request-head.ts'
 import type { Markers } from './sessions/markers.ts'
 import { createMarkers } from './sessions/markers.ts'
@@ -36,6 +39,12 @@ export interface Runtime {
   readonly now: () => number
   readonly sleepUntil: (unixSeconds: number) => Promise<void>
   readonly log: Log
+  /** Client secrets at providers, by the provider's id. */
+  readonly providerSecrets: ReadonlyMap<string, string>
+  /** What providers say of themselves. */
+  readonly providerMetadata: Map<Provider, Known>
+  /** Asks servers that are no upstream. */
+  readonly fetch: Fetch
   readonly findFetcher: (binding: string) => Fetcher | null
   readonly findRateLimit: (binding: string) => RateLimit | null
 }
@@ -65,24 +74,22 @@ export async function loadRuntime(env: Env, log: Log = writeLog): Promise<Loaded
   const { config } = parsed
   const secrets = parseSecrets(env, config)
   if (secrets.outcome === 'refused') return { outcome: 'misconfigured', problems: secrets.problems }
-  const { signingKeys, sessionKeys, issuerSecrets } = secrets.secrets
+  const { signingKeys, ...others } = secrets.secrets
   try {
     const keys = await importSigningKeys(signingKeys)
-    return { outcome: 'ready', runtime: assemble(env, { config, keys, sessionKeys, issuerSecrets, log }) }
+    return { outcome: 'ready', runtime: assemble(env, { config, keys, log, ...others }) }
   } catch (error) {
     return { outcome: 'misconfigured', problems: [`SIGNING_KEYS: ${error instanceof Error ? error.message : 'bad'}`] }
   }
 }
 
-interface Parts {
+interface Parts extends Omit<Secrets, 'signingKeys'> {
   readonly config: Config
   readonly keys: KeyRing
-  readonly sessionKeys: readonly Uint8Array[]
-  readonly issuerSecrets: ReadonlyMap<string, Uint8Array>
   readonly log: Log
 }
 
-function assemble(env: Env, { config, keys, sessionKeys, issuerSecrets, log }: Parts): Runtime {
+function assemble(env: Env, { config, keys, sessionKeys, issuerSecrets, providerSecrets, log }: Parts): Runtime {
   const { isolateTtl, kvTtl } = config.revocation
   const markers = createMarkers({ kv: bindingOf(env, 'MARKERS', isNamespace), kvTtl, isolateTtl, now })
   return {
@@ -90,7 +97,7 @@ function assemble(env: Env, { config, keys, sessionKeys, issuerSecrets, log }: P
     keys,
     sessionKeys,
     issuerKeys: createIssuerKeys({
-      fetch: (url, init) => fetch(url, init),
+      fetch: ask,
       now,
       cache: createJwksCache(),
       secrets: issuerSecrets,
@@ -104,9 +111,17 @@ function assemble(env: Env, { config, keys, sessionKeys, issuerSecrets, log }: P
     now,
     sleepUntil: (unixSeconds) => scheduler.wait(Math.max(0, unixSeconds * 1000 - Date.now())),
     log,
+    providerSecrets,
+    providerMetadata: new Map(),
+    fetch: ask,
     findFetcher: (name) => findBinding(env, name, isFetcher),
     findRateLimit: (name) => findBinding(env, name, isRateLimit),
   }
+}
+
+/** Looked up at each call, so that a test can stand in for the network. */
+function ask(url: string, init: RequestInit): Promise<Response> {
+  return fetch(url, init)
 }
 
 /** Unix seconds, rounded down. */

@@ -5,3 +5,10 @@ export function answerJson(body: unknown, cookies: readonly string[] = [], statu
   for (const cookie of cookies) answer.headers.append('Set-Cookie', cookie)
   return answer
 }
+
+/** Sends a browser on with GET, after a POST too (RFC 9110 §15.4.4); where it goes learns nothing of the URL that it comes from. */
+export function answerRedirect(location: string, cookies: readonly string[], status: 302 | 303 = 303): Response {
+  const headers = new Headers({ Location: location, 'Cache-Control': 'no-store', 'Referrer-Policy': 'no-referrer' })
+  for (const cookie of cookies) headers.append('Set-Cookie', cookie)
+  return new Response(null, { status, headers })
+}

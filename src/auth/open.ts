@@ -11,7 +11,7 @@ import { cookieNames, readCookies } from './cookies.ts'
 import type { Transport } from './issue.ts'
 
 /** What was proved; the session opens only if epoch and password still are what was checked. */
-export type Proof = Pick<NewSession, 'userId' | 'checked' | 'amr'>
+export type Proof = Pick<NewSession, 'userId' | 'checked' | 'amr' | 'provider'>
 
 /** Characters of a `User-Agent` that are kept for the list of devices. */
 const USER_AGENT_LENGTH = 256

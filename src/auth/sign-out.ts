@@ -2,7 +2,7 @@
 
 import { Denial } from '../denial.ts'
 import type { Exchange } from '../runtime.ts'
-import type { Ended } from '../sessions/lifecycle.ts'
+import type { EndedOne } from '../sessions/lifecycle.ts'
 import { endAll, endOne } from '../sessions/lifecycle.ts'
 import { parseSessionToken } from '../sessions/session-token.ts'
 import { readBody } from './body.ts'
@@ -15,11 +15,11 @@ import type { Site } from './same-site.ts'
 import { enforceTransport } from './same-site.ts'
 import { requireLiving } from './session.ts'
 
-const NOTHING: Ended = { ended: 0, raised: [] }
+const NOTHING: EndedOne = { ended: 0, raised: [], began: null }
 
 /**
  * `POST /auth/sign-out`. A refresh token in the body names the session, whoever calls. Safe to repeat; where no credential
- * came nothing ends, and a browser's cookies still go.
+ * came nothing ends, and a browser's cookies still go. Where a provider began the session, the answer says where to sign out of it.
  * @throws Denial `cross_site_request`, `invalid_request`, `invalid_token`, `ambiguous_credential`, `session_ended` for a refresh token that is not ours
  */
 export async function signOut(
@@ -33,7 +33,18 @@ export async function signOut(
   const sessionId = caller?.sessionId ?? parseRefreshToken(exchange, refreshToken)
   const browser = findBrowserSession(exchange)
   const ended = sessionId === null ? NOTHING : await endOne(exchange.runtime.db, sessionId, 'sign_out')
-  return announceEnded(exchange, ended, browser === null || browser === sessionId ? clearedFor(exchange, site) : [])
+  const cookies = browser === null || browser === sessionId ? clearedFor(exchange, site) : []
+  return announceEnded(exchange, ended, cookies, async () => {
+    const url = await findLogout(exchange, ended)
+    return url === null ? {} : { provider_logout: url }
+  })
+}
+
+/** Where the browser signs out of the provider that began its session as well; `null`: nowhere. */
+async function findLogout(exchange: Exchange, { began }: EndedOne): Promise<string | null> {
+  if (began === null) return null
+  const { findProviderLogout } = await import('./provider-logout.ts')
+  return findProviderLogout(exchange, began)
 }
 
 /**

@@ -1,0 +1,25 @@
+// Where a browser that has signed out here also signs out of its provider (OpenID Connect RP-Initiated Logout 1.0).
+
+import { endSessionUrl } from '../providers/end-session.ts'
+import type { Exchange } from '../runtime.ts'
+import type { EndedOne } from '../sessions/lifecycle.ts'
+import { metadataOf, requireProvider } from './provider.ts'
+
+/**
+ * The URL at the provider that began the session which has ended; `null` where it has none, is not configured any more, or cannot
+ * be asked: signing out here never waits for it to come back.
+ */
+export async function findProviderLogout(
+  exchange: Exchange,
+  began: NonNullable<EndedOne['began']>,
+): Promise<string | null> {
+  const { issuer, authPath } = exchange.runtime.config
+  try {
+    const provider = requireProvider(exchange, began.id)
+    const metadata = await metadataOf(exchange, provider)
+    const postLogoutRedirectUri = `${issuer}${authPath}/sign-in`
+    return endSessionUrl(metadata, provider, { idToken: began.idToken, postLogoutRedirectUri })
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,102 @@
+// Sends a browser to a provider, to sign in or to link the provider to the user who is signed in (DESIGN §9.2).
+
+import type { Config, Provider } from '../config/config.ts'
+import { Denial } from '../denial.ts'
+import { authorizationUrl } from '../providers/authorization.ts'
+import type { Exchange } from '../runtime.ts'
+import { answerRedirect } from './answer.ts'
+import { readBody } from './body.ts'
+import type { Caller } from './caller.ts'
+import { usesCookies } from './caller.ts'
+import { cookieNames, listSignInCookies, signInCookie } from './cookies.ts'
+import type { Transaction } from './provider-transaction.ts'
+import {
+  deriveSecrets,
+  firstOf,
+  LIFETIME,
+  newState,
+  openTransaction,
+  sealTransaction,
+  transactionId,
+} from './provider-transaction.ts'
+import { callbackUrl, metadataOf, requireProvider } from './provider.ts'
+import { parseReturnTo } from './return-to.ts'
+import type { Site } from './same-site.ts'
+import { enforceTransport } from './same-site.ts'
+import { requireLiving } from './session.ts'
+import { enforceAddressLimit } from './sign-in.ts'
+
+/** Sign-ins that one browser may have under way: a cookie each, and a request's headers have their limits. */
+const MAX_UNDER_WAY = 5
+
+/**
+ * `GET /auth/providers/:id/start?return_to=`: a link that anybody may follow.
+ * @throws Denial `no_route`, `rate_limited`, `invalid_request`, `issuer_unavailable`
+ */
+export async function startSignIn(exchange: Exchange, id: string): Promise<Response> {
+  const provider = requireProvider(exchange, id)
+  await enforceAddressLimit(exchange)
+  const given = new URL(exchange.request.url).searchParams.getAll('return_to')
+  if (given.length > 1) throw new Denial('invalid_request', { reason: 'return_to twice' })
+  const returnTo = requireReturnTo(exchange.runtime.config, given[0])
+  const { location, cookies } = await beginSignIn(exchange, provider, { returnTo, linkedTo: null })
+  return answerRedirect(location, cookies, 302)
+}
+
+/**
+ * `POST /auth/providers/:id/start`: links the provider to the user of this browser's session, whoever he is there.
+ * @throws Denial `no_route`, `cross_site_request`, `rate_limited`, `invalid_request`, `credential_required`, `session_ended`, `issuer_unavailable`
+ */
+export async function startLink(exchange: Exchange, site: Site, id: string, caller: Caller | null): Promise<Response> {
+  const provider = requireProvider(exchange, id)
+  const { return_to: given } = await readBody(exchange.request, ['return_to'])
+  enforceTransport(site, 'cookie')
+  await enforceAddressLimit(exchange)
+  const returnTo = requireReturnTo(exchange.runtime.config, given)
+  const { session, cookies } = await requireLiving(exchange, usesCookies(caller) ? caller : null)
+  const begun = await beginSignIn(exchange, provider, { returnTo, linkedTo: session.sessionId })
+  return answerRedirect(begun.location, [...cookies, ...begun.cookies])
+}
+
+function requireReturnTo(config: Config, given: string | undefined): string {
+  const returnTo = given === undefined ? `${config.authPath}/account` : parseReturnTo(config, given)
+  if (returnTo === null) throw new Denial('invalid_request', { reason: 'return_to' })
+  return returnTo
+}
+
+async function beginSignIn(
+  exchange: Exchange,
+  provider: Provider,
+  aim: Pick<Transaction, 'returnTo' | 'linkedTo'>,
+): Promise<{ readonly location: string; readonly cookies: readonly string[] }> {
+  const { config, sessionKeys, now } = exchange.runtime
+  const metadata = await metadataOf(exchange, provider)
+  const state = newState()
+  const transaction = { provider: provider.id, createdAt: now(), ...aim }
+  const secrets = deriveSecrets(firstOf(sessionKeys), provider.id, state)
+  const location = authorizationUrl(metadata, provider, {
+    state,
+    redirectUri: callbackUrl(config, provider),
+    ...secrets,
+  })
+  return { location, cookies: [...makeRoom(exchange), transactionCookie(exchange, state, transaction)] }
+}
+
+function transactionCookie({ runtime }: Exchange, state: string, transaction: Transaction): string {
+  const id = transactionId(state)
+  const value = sealTransaction(runtime.sessionKeys, id, transaction)
+  return signInCookie(cookieNames(runtime.config.insecureCookies), id, value, LIFETIME)
+}
+
+/** Takes away the oldest sign-ins that would be too many, and what is none. */
+function makeRoom({ request, runtime }: Exchange): readonly string[] {
+  const { sessionKeys, now, config } = runtime
+  const names = cookieNames(config.insecureCookies)
+  const underWay = listSignInCookies(request.headers.get('Cookie'), names).map(({ id, value }) => ({
+    id,
+    createdAt: openTransaction(sessionKeys, id, value, now())?.createdAt ?? 0,
+  }))
+  const newest = underWay.toSorted((one, other) => other.createdAt - one.createdAt)
+  const isKept = ({ createdAt }: { createdAt: number }, at: number): boolean => createdAt > 0 && at < MAX_UNDER_WAY - 1
+  return newest.filter((each, at) => !isKept(each, at)).map(({ id }) => signInCookie(names, id, '', 0))
+}
