@@ -97,6 +97,7 @@ function makeRoom({ request, runtime }: Exchange): readonly string[] {
     createdAt: openTransaction(sessionKeys, id, value, now())?.createdAt ?? 0,
   }))
   const newest = underWay.toSorted((one, other) => other.createdAt - one.createdAt)
-  const isKept = ({ createdAt }: { createdAt: number }, at: number): boolean => createdAt > 0 && at < MAX_UNDER_WAY - 1
-  return newest.filter((each, at) => !isKept(each, at)).map(({ id }) => signInCookie(names, id, '', 0))
+  return newest.flatMap(({ id, createdAt }, at) =>
+    createdAt > 0 && at < MAX_UNDER_WAY - 1 ? [] : [signInCookie(names, id, '', 0)],
+  )
 }

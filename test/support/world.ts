@@ -57,6 +57,8 @@ export interface WorldOptions {
   readonly routes?: readonly JsonObject[]
   readonly vars?: JsonObject
   readonly upstream?: (request: Request) => Response | Promise<Response>
+  /** Answers for servers that are no upstream, such as a provider. */
+  readonly elsewhere?: (request: Request) => Promise<Response>
   /** Replaces bindings, such as a KV that fails. */
   readonly bindings?: JsonObject
 }
@@ -95,6 +97,7 @@ export async function createWorld(options: WorldOptions = {}) {
   })
   vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
     const request = new Request(input, init)
+    if (!request.url.startsWith(UPSTREAM) && options.elsewhere !== undefined) return options.elsewhere(request)
     if (!request.url.startsWith(UPSTREAM)) throw new Error(`unexpected fetch of ${request.url}`)
     const { url, method, headers } = request
     seen.push({ url, method, headers, body: await request.clone().text() })
@@ -183,7 +186,7 @@ export async function lengthenBlocks(): Promise<void> {
 
 /** Tests of a file share D1 and KV: each world begins with neither rows nor markers. */
 async function emptyStorage(): Promise<void> {
-  const tables = ['sessions', 'sign_in_attempts', 'users']
+  const tables = ['logout_tokens', 'identities', 'sessions', 'sign_in_attempts', 'users']
   const statements = [...statementsOf(env.TEST_SCHEMA), ...tables.map((table) => `DELETE FROM ${table}`)]
   await env.DB.batch(statements.map((sql) => env.DB.prepare(sql)))
   const { keys } = await env.MARKERS.list()
