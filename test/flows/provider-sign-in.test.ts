@@ -1,67 +1,31 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 
-import type { JsonObject } from '../../src/json.ts'
-import { isObject } from '../../src/json.ts'
-import type { Browser } from '../support/browser.ts'
 import { createBrowser } from '../support/browser.ts'
 import { forge, hmacSigner, makeKey, unsigned } from '../support/forge.ts'
-import type { Person, Script, ScriptedProvider } from '../support/scripted-provider.ts'
-import { CLIENT, createScriptedProvider } from '../support/scripted-provider.ts'
-import type { World, WorldOptions } from '../support/world.ts'
-import { createWorld, ISSUER } from '../support/world.ts'
+import type { ProviderScene as Scene } from '../support/provider-scene.ts'
+import {
+  ada,
+  APP,
+  bob,
+  codeOf,
+  createProviderScene as createScene,
+  locationOf,
+  newBrowser,
+  rowsOf,
+  signInBy,
+  whoIs,
+} from '../support/provider-scene.ts'
+import type { Person, Script } from '../support/scripted-provider.ts'
+import { CLIENT } from '../support/scripted-provider.ts'
+import { ISSUER } from '../support/world.ts'
 
-const ada: Person = { sub: '248289761001', sid: 'op-session-1' }
-const bob: Person = { sub: 'bob|2' }
-const APP = 'https://app.example.com'
 const TRANSACTION = '__Host-gatehouse_sign_in_'
 const SESSION = '__Host-gatehouse_session'
-
-interface Scene {
-  readonly world: World
-  readonly provider: ScriptedProvider
-  readonly other: ScriptedProvider
-  readonly browser: Browser
-}
-
-async function createScene(options: WorldOptions = {}): Promise<Scene> {
-  const [provider, other] = [await createScriptedProvider(), await createScriptedProvider('second')]
-  const vars = {
-    PROVIDERS: [provider.entry, other.entry],
-    WEB_ORIGINS: [APP],
-    ...provider.secrets,
-    ...other.secrets,
-    ...options.vars,
-  }
-  const elsewhere = (request: Request) =>
-    request.url.startsWith(provider.issuer) ? provider.answer(request) : other.answer(request)
-  const world = await createWorld({ elsewhere, ...options, vars })
-  return { world, provider, other, browser: createBrowser((path, init) => world.send(path, init)) }
-}
-
-function locationOf(response: Response): string {
-  return response.headers.get('Location') ?? ''
-}
-
-/** Through the provider and back; gives the callback's answer. */
-async function signInBy({ provider, browser }: Pick<Scene, 'provider' | 'browser'>, person = ada, query = '') {
-  const start = await browser.open(`/auth/providers/${provider.id}/start${query}`)
-  return browser.open(provider.signIn(locationOf(start), person))
-}
 
 async function linkBy({ provider, browser }: Pick<Scene, 'provider' | 'browser'>, person: Person) {
   const start = await browser.submit(`/auth/providers/${provider.id}/start`)
   return browser.open(provider.signIn(locationOf(start), person))
-}
-
-async function whoIs({ world }: Scene, browser: Browser): Promise<JsonObject> {
-  const Cookie = [...browser.cookies].map((pair) => pair.join('=')).join('; ')
-  const body: unknown = await (await world.send('/auth/session', { headers: { Cookie } })).json()
-  return isObject(body) ? body : {}
-}
-
-async function rowsOf(sql: string): Promise<readonly JsonObject[]> {
-  return (await env.DB.prepare(sql).all<JsonObject>()).results
 }
 
 /** Nobody was signed in, made or linked. */
@@ -70,11 +34,6 @@ async function expectNothing({ browser }: Scene): Promise<void> {
   expect(await rowsOf('SELECT id FROM sessions')).toEqual([])
   expect(await rowsOf('SELECT subject FROM identities')).toEqual([])
   expect(await rowsOf('SELECT id FROM users')).toHaveLength(1)
-}
-
-async function codeOf(response: Response): Promise<unknown> {
-  const body: unknown = await response.json()
-  return isObject(body) ? body['code'] : undefined
 }
 
 afterEach(() => {
@@ -200,7 +159,7 @@ describe('a sign-in by a provider', () => {
     await signInBy(scene)
     // The session of before is replaced in the same batch; that is published and confirmed.
     expect(scene.world.count()).toEqual({ roundTrips: 3, gets: 0, puts: 1 })
-    await signInBy({ ...scene, browser: createBrowser((path, init) => scene.world.send(path, init)) })
+    await signInBy({ ...scene, browser: newBrowser(scene.world) })
     expect(scene.world.count()).toEqual({ roundTrips: 2, gets: 0, puts: 0 })
   })
 
@@ -325,7 +284,7 @@ describe('a sign-in by a provider', () => {
     const scene = await createScene()
     await signInBy(scene)
     await env.DB.prepare('UPDATE users SET disabled_at = 1 WHERE email IS NULL').run()
-    const browser = createBrowser((path, init) => scene.world.send(path, init))
+    const browser = newBrowser(scene.world)
     const response = await signInBy({ ...scene, browser })
     expect([response.status, await codeOf(response)]).toEqual([401, 'invalid_sign_in'])
     expect(browser.cookies.size).toBe(0)
@@ -398,7 +357,7 @@ describe('a callback', () => {
     const scene = await createScene()
     const start = await scene.browser.open('/auth/providers/corp/start')
     const callback = scene.provider.signIn(locationOf(start), ada)
-    const victim = createBrowser((path, init) => scene.world.send(path, init))
+    const victim = newBrowser(scene.world)
     await victim.open('/auth/providers/corp/start')
     const response = await victim.open(callback)
     expect([response.status, await codeOf(response)]).toEqual([400, 'invalid_request'])
@@ -672,7 +631,7 @@ describe('linking', () => {
     const response = await linkBy(scene, ada)
     expect([response.status, locationOf(response)]).toEqual([303, '/auth/account'])
     expect((await whoIs(scene, scene.browser))['session']).toBe(before['session'])
-    const elsewhere = createBrowser((path, init) => scene.world.send(path, init))
+    const elsewhere = newBrowser(scene.world)
     await signInBy({ ...scene, browser: elsewhere })
     expect((await whoIs(scene, elsewhere))['subject']).toBe(before['subject'])
   })
@@ -685,7 +644,7 @@ describe('linking', () => {
 
   it('of an identity that is somebody else’s is refused, and nothing changes', async () => {
     const scene = await signedIn()
-    await signInBy({ ...scene, browser: createBrowser((path, init) => scene.world.send(path, init)) }, bob)
+    await signInBy({ ...scene, browser: newBrowser(scene.world) }, bob)
     const before = await rowsOf('SELECT * FROM identities')
     const response = await linkBy(scene, bob)
     expect([response.status, await codeOf(response)]).toEqual([401, 'invalid_sign_in'])
