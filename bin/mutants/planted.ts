@@ -205,8 +205,8 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: SIGN_OUT,
-        from: "  const ended = sessionId === null ? NOTHING : await endOne(exchange.runtime.db, sessionId, 'sign_out')\n  return announceEnded(exchange, ended, browser",
-        to: "  const { db, config } = exchange.runtime\n  const found = sessionId === null ? null : await findSession(db, sessionId, config.sessions.idleTimeout)\n  if (found !== null) await publish(exchange.runtime, found)\n  const { ended } = sessionId === null ? NOTHING : await endOne(db, sessionId, 'sign_out')\n  return announceEnded(exchange, { ended, raised: [] }, browser",
+        from: "  const ended = sessionId === null ? NOTHING : await endOne(exchange.runtime.db, sessionId, 'sign_out')\n",
+        to: "  const { db, config } = exchange.runtime\n  const found = sessionId === null ? null : await findSession(db, sessionId, config.sessions.idleTimeout)\n  if (found !== null) await publish(exchange.runtime, found)\n  const done = sessionId === null ? NOTHING : await endOne(db, sessionId, 'sign_out')\n  const ended = { ...done, raised: [] }\n",
       },
     ],
   },

@@ -6,15 +6,16 @@ import type { Ended } from '../sessions/lifecycle.ts'
 import { publish } from '../sessions/publish.ts'
 import { answerJson } from './answer.ts'
 
-/** Publishes what D1 has committed, then answers how much has ended and when that is felt. More members of the answer are found meanwhile. */
+/** Publishes what D1 has committed, then answers how much has ended and when that is felt. `findMembers` finds more of the answer meanwhile, and must not throw. */
 export async function announceEnded(
   { runtime }: Exchange,
   { ended, raised }: Ended,
   cookies: readonly string[],
   findMembers: () => Promise<Readonly<Record<string, unknown>>> = async () => ({}),
 ): Promise<Response> {
-  const [members] = await Promise.all([findMembers(), ...raised.map((user) => publish(runtime, user))])
-  return answerJson({ ended, effective_by: effectiveBy(runtime.config, runtime.now()), ...members }, cookies)
+  const members = findMembers()
+  await Promise.all(raised.map((user) => publish(runtime, user)))
+  return answerJson({ ended, effective_by: effectiveBy(runtime.config, runtime.now()), ...(await members) }, cookies)
 }
 
 interface EffectiveBy {

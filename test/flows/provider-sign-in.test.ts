@@ -448,6 +448,7 @@ describe('a callback', () => {
 const stranger = await makeKey('ES256', 'one')
 const HTML = () => new Response('<title>Welcome</title>', { headers: { 'Content-Type': 'text/html' } })
 const HUGE = () => Response.json({ x: 'x'.repeat(300 * 1024) })
+const ENDLESS = () => new Response(new ReadableStream({ start: (to) => to.enqueue(new TextEncoder().encode('{')) }))
 const REDIRECT = () => new Response(null, { status: 302, headers: { Location: 'https://elsewhere.example/' } })
 
 describe('a provider whose word cannot be believed', () => {
@@ -580,8 +581,7 @@ describe('a provider that cannot be asked', () => {
 
   it('because a body never ends is 503 after five seconds', async () => {
     const scene = await createScene()
-    const endless = () => new Response(new ReadableStream({ start: (to) => to.enqueue(new TextEncoder().encode('{')) }))
-    scene.provider.behave({ discovery: endless })
+    scene.provider.behave({ discovery: ENDLESS })
     expect((await scene.browser.open('/auth/providers/corp/start')).status).toBe(503)
   })
 
@@ -615,16 +615,17 @@ describe('a provider that cannot be asked', () => {
   })
 })
 
-describe('linking', () => {
-  async function signedIn(): Promise<Scene> {
-    const scene = await createScene()
-    for (const pair of (await scene.world.signInForCookies()).split('; ')) {
-      const [name = '', value = ''] = pair.split(/=(.*)/s)
-      scene.browser.cookies.set(name, value)
-    }
-    return scene
+/** A browser that has signed in with a password. */
+async function signedIn(): Promise<Scene> {
+  const scene = await createScene()
+  for (const pair of (await scene.world.signInForCookies()).split('; ')) {
+    const [name = '', value = ''] = pair.split(/=(.*)/s)
+    scene.browser.cookies.set(name, value)
   }
+  return scene
+}
 
+describe('linking', () => {
   it('makes a provider another way in of the user who is signed in, whose session stays', async () => {
     const scene = await signedIn()
     const before = await whoIs(scene, scene.browser)

@@ -115,7 +115,8 @@ function findMisbehaviour(behaviour: Behaviour, path: string): Misbehaviour | nu
   return path === OPENID_METADATA ? MISBEHAVIOURS['answering 404'] : null
 }
 
-async function listen(listener: RequestListener): Promise<string> {
+/** The origin of a server that stops when the test file is through. */
+export async function listen(listener: RequestListener): Promise<string> {
   const server = createServer(listener).listen(0, '127.0.0.1')
   await once(server, 'listening')
   afterAll(() => {
@@ -166,10 +167,10 @@ function configuration(key: JWK, alg: string): JsonObject {
   }
 }
 
-const KEPT = ['AccessToken', 'ClientCredentials', 'Grant', 'IdToken', 'Interaction', 'Session']
+export const KEPT = ['AccessToken', 'ClientCredentials', 'Grant', 'IdToken', 'Interaction', 'Session']
 
-/** What the provider keeps, in memory; of a memory of its own it would warn. */
-function createAdapter() {
+/** What a provider keeps, in memory; of a memory of its own it would warn. */
+export function createAdapter() {
   const kept = new Map<string, JsonObject>()
   return (model: string) => ({
     upsert: async (id: string, payload: JsonObject) => void kept.set(`${model} ${id}`, payload),
@@ -177,6 +178,9 @@ function createAdapter() {
     findByUid: async (uid: string) => [...kept.values()].find((payload) => payload['uid'] === uid),
     consume: async (id: string) => void kept.set(`${model} ${id}`, { ...kept.get(`${model} ${id}`), consumed: 1 }),
     destroy: async (id: string) => void kept.delete(`${model} ${id}`),
+    revokeByGrantId: async (grantId: string) => {
+      for (const [key, payload] of kept) if (payload['grantId'] === grantId) kept.delete(key)
+    },
   })
 }
 

@@ -5,7 +5,7 @@ import type { ForgeKey, Members } from './forge.ts'
 import { forge, makeKey } from './forge.ts'
 
 export const CLIENT = 'gatehouse'
-export const SECRET = 'a secret: of+the%client'
+const SECRET = 'a secret: of+the%client'
 
 export interface Person {
   readonly sub: string
@@ -97,13 +97,16 @@ export async function createScriptedProvider(id = 'corp') {
   }
 }
 
-/** Parameters are encoded before they are joined (RFC 6749 §2.3.1). */
+/** Both are encoded before they are joined (RFC 6749 §2.3.1). */
 function basic(): string {
-  const encode = (text: string) => new URLSearchParams({ x: text }).toString().slice(2)
-  return `Basic ${btoa(`${encode(CLIENT)}:${encode(SECRET)}`)}`
+  return `Basic ${btoa(`${formEncode(CLIENT)}:${formEncode(SECRET)}`)}`
 }
 
-export const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout'
+function formEncode(text: string): string {
+  return new URLSearchParams({ x: text }).toString().slice(2)
+}
+
+const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 
 function metadataOf(issuer: string): Members {
   return {

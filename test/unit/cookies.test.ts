@@ -6,8 +6,11 @@ import {
   accessCookie,
   clearingCookies,
   cookieNames,
+  listSignInCookies,
   readCookies,
+  readSignInCookie,
   sessionCookie,
+  signInCookie,
   setsOurCookie,
   withoutOurCookies,
 } from '../../src/auth/cookies.ts'
@@ -201,6 +204,49 @@ describe('a Set-Cookie of the upstream', () => {
     '%j is not',
     (line) => {
       expect(setsOurCookie(line, NAMES)).toBe(false)
+    },
+  )
+})
+
+describe('the cookie of a sign-in under way', () => {
+  const ID = 'abcdefghijklmnopqrst_-'
+  const T = `${NAMES.signIn}${ID}`
+
+  it('is kept as the others are', () => {
+    expect(signInCookie(NAMES, ID, 'a.b', 600)).toBe(`${T}=a.b; HttpOnly; Secure; SameSite=Lax; Path=/; Max-Age=600`)
+  })
+
+  it('is read by its id, once', () => {
+    expect(readSignInCookie(`a=1; ${T}=x; ${T.slice(0, -1)}A=y`, NAMES, ID)).toBe('x')
+    expect(readSignInCookie(`${S}=x`, NAMES, ID)).toBe(null)
+    expect(refusal(() => readSignInCookie(`${T}=x; ${T}=y`, NAMES, ID))).toBe('ambiguous_credential')
+    expect(refusal(() => readSignInCookie(`a=1, ${T}=x`, NAMES, ID))).toBe('ambiguous_credential')
+  })
+
+  it('is listed where its id can be one, and nothing else is', () => {
+    const header = `${S}=x; ${T}=a.b; ${NAMES.signIn}short=c; ${NAMES.signIn}${'ä'.repeat(22)}=d; a=${T}`
+    expect(listSignInCookies(header, NAMES)).toEqual([{ id: ID, value: 'a.b' }])
+    expect(listSignInCookies(null, NAMES)).toEqual([])
+  })
+
+  it.each([
+    `${T}=x`,
+    `${NAMES.signIn}=x`,
+    `${NAMES.signIn}x=x`,
+    `${T.toUpperCase()}=x`,
+    `a=1, ${T}=x`,
+    `=${T}=x`,
+    `${T} =x`,
+  ])('%j reaches no upstream, and no upstream sets it', (pair) => {
+    expect(withoutOurCookies(`a=1; ${pair}; b=2`, NAMES)).toBe('a=1; b=2')
+    expect(setsOurCookie(`${pair}; Path=/`, NAMES)).toBe(true)
+  })
+
+  it.each([`x${T}=1`, `a=${T}`, 'gatehouse_sign_in_x=1', '__Host-gatehouse_sign_in=1'])(
+    '%j is somebody else’s',
+    (pair) => {
+      expect(withoutOurCookies(pair, NAMES)).toBe(pair)
+      expect(setsOurCookie(pair, NAMES)).toBe(false)
     },
   )
 })
