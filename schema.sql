@@ -68,10 +68,13 @@ CREATE TABLE IF NOT EXISTS identities (
 
 CREATE INDEX IF NOT EXISTS identities_by_user ON identities (user_id);
 
--- Logout tokens that have done their work, as long as they could come again.
+-- Logout tokens that have done their work, as long as they could come again. No session opens on a word of before them.
 CREATE TABLE IF NOT EXISTS logout_tokens (
   provider TEXT NOT NULL,
   jti TEXT NOT NULL,
+  subject TEXT,
+  provider_session TEXT,
+  issued_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
   PRIMARY KEY (provider, jti)
 ) STRICT, WITHOUT ROWID;

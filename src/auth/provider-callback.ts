@@ -118,11 +118,11 @@ const MAX_HINT = 4096
 async function signIn(
   exchange: Exchange,
   { id }: Provider,
-  { subject, session: providerSession, authTime, amr, idToken }: Proven,
+  { session: providerSession, amr, idToken, ...word }: Proven,
 ): Promise<readonly string[]> {
   const { runtime } = exchange
   const kept = idToken.length <= MAX_HINT ? idToken : null
-  const began = { id, subject, session: providerSession, idToken: kept, authTime }
+  const began = { ...word, id, session: providerSession, idToken: kept }
   const session = await openForIdentity(exchange, began, amr)
   const now = runtime.now()
   return cookiesFor(runtime, session, await mintFor(runtime, session, now), now)

@@ -2,17 +2,14 @@
 
 import { endSessionUrl } from '../providers/end-session.ts'
 import type { Exchange } from '../runtime.ts'
-import type { EndedOne } from '../sessions/lifecycle.ts'
+import type { Beginning } from '../sessions/store.ts'
 import { metadataOf, requireProvider } from './provider.ts'
 
 /**
  * The URL at the provider that began the session which has ended; `null` where it has none, is not configured any more, or cannot
  * be asked: signing out here never waits for it to come back.
  */
-export async function findProviderLogout(
-  exchange: Exchange,
-  began: NonNullable<EndedOne['began']>,
-): Promise<string | null> {
+export async function findProviderLogout(exchange: Exchange, began: Beginning): Promise<string | null> {
   const { issuer, authPath } = exchange.runtime.config
   try {
     const provider = requireProvider(exchange, began.id)

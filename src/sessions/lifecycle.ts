@@ -3,11 +3,11 @@
 import type { Database } from '../database.ts'
 import { isTaken, runBatch } from '../database.ts'
 import type {
+  Beginning,
   Device,
   NewSession,
+  NotedLogout,
   PasswordChange,
-  ProviderLogout,
-  ProviderSession,
   RaisedVersion,
   SessionState,
 } from './store.ts'
@@ -106,7 +106,7 @@ export async function findSession(db: Database, sessionId: string, idleTimeout: 
 
 /** What has ended, and which provider had begun it. */
 export interface EndedOne extends Ended {
-  readonly began: Omit<ProviderSession, 'authTime'> | null
+  readonly began: Beginning | null
 }
 
 /** Ends one session. Safe to repeat: what has ended stays ended, and nothing is raised twice. */
@@ -127,10 +127,7 @@ function summarise(raised: readonly unknown[], ended: readonly unknown[]): Ended
  * Ends the sessions that a provider began and says are over; `null` where it has said so before with the same token.
  * One batch: what is done was noted, and what was not noted is not done.
  */
-export async function endByProvider(
-  db: Database,
-  logout: ProviderLogout & { readonly jti: string; readonly expiresAt: number },
-): Promise<Ended | null> {
+export async function endByProvider(db: Database, logout: NotedLogout): Promise<Ended | null> {
   try {
     const [, raised = [], ended = []] = await runBatch(db, [
       insertLogoutToken(db, logout),

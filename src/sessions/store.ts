@@ -46,7 +46,12 @@ export interface ProviderSession {
   readonly idToken: string | null
   /** Unix seconds of the sign-in there; `null`: now. */
   readonly authTime: number | null
+  /** Unix seconds of the provider's clock, at which it said so. */
+  readonly issuedAt: number
 }
+
+/** What is known of it while the session lives. */
+export type Beginning = Omit<ProviderSession, 'authTime' | 'issuedAt'>
 
 export interface NewSession {
   readonly sessionId: string
@@ -80,7 +85,11 @@ export function selectSession(db: Database, sessionId: string, idleTimeout: numb
     .bind(idleTimeout, sessionId)
 }
 
-/** Opens a session if the epoch and the credential that were checked still hold; else inserts nothing. */
+/** The provider has said since then that the session, or everything of the subject, is over: its word was on its way. */
+const LOGGED_OUT = `EXISTS (SELECT 1 FROM logout_tokens l WHERE l.provider = ?10 AND l.issued_at >= ?14
+  AND (l.provider_session = ?12 OR (l.provider_session IS NULL AND l.subject = ?11)))`
+
+/** Opens a session if the epoch and the credential, or the provider's word, that were checked still hold; else inserts nothing. */
 export function insertSession(db: Database, session: NewSession): D1PreparedStatement {
   return db
     .prepare(
@@ -89,7 +98,7 @@ export function insertSession(db: Database, session: NewSession): D1PreparedStat
        SELECT ?1, u.id, u.session_epoch, unixepoch(), unixepoch(), unixepoch(), unixepoch() + ?5,
          min(coalesce(?9, unixepoch()), unixepoch()), ?6, ?7, ?8, ?10, ?11, ?12, ?13
        FROM users u
-       WHERE u.id = ?2 AND u.session_epoch = ?3 AND u.password_hash IS ?4 AND u.disabled_at IS NULL`,
+       WHERE u.id = ?2 AND u.session_epoch = ?3 AND u.password_hash IS ?4 AND u.disabled_at IS NULL AND NOT ${LOGGED_OUT}`,
     )
     .bind(
       session.sessionId,
@@ -105,6 +114,7 @@ export function insertSession(db: Database, session: NewSession): D1PreparedStat
       session.provider?.subject ?? null,
       session.provider?.session ?? null,
       session.provider?.idToken ?? null,
+      session.provider?.issuedAt ?? null,
     )
 }
 
@@ -268,6 +278,14 @@ export interface ProviderLogout {
   readonly session: string | null
 }
 
+/** As the token says it, in unix seconds. */
+export interface NotedLogout extends ProviderLogout {
+  readonly jti: string
+  readonly issuedAt: number
+  /** Until when it could come again. */
+  readonly expiresAt: number
+}
+
 /** Sessions that the provider began, and no others, by the index that fits. Neither subject nor session: none. */
 function ofProvider({ session }: ProviderLogout): string {
   return session === null
@@ -276,13 +294,13 @@ function ofProvider({ session }: ProviderLogout): string {
 }
 
 /** Takes note of a logout token; one that came before breaks the primary key, and with it the transaction. */
-export function insertLogoutToken(
-  db: Database,
-  token: { readonly provider: string; readonly jti: string; readonly expiresAt: number },
-): D1PreparedStatement {
+export function insertLogoutToken(db: Database, token: NotedLogout): D1PreparedStatement {
   return db
-    .prepare(`INSERT INTO logout_tokens (provider, jti, expires_at) VALUES (?1, ?2, ?3)`)
-    .bind(token.provider, token.jti, token.expiresAt)
+    .prepare(
+      `INSERT INTO logout_tokens (provider, jti, subject, provider_session, issued_at, expires_at)
+       VALUES (?1, ?2, ?3, ?4, ?5, ?6)`,
+    )
+    .bind(token.provider, token.jti, token.subject, token.session, token.issuedAt, token.expiresAt)
 }
 
 /** Raises the versions of the users whose sessions a provider is about to end. */
@@ -598,8 +616,8 @@ export function parseSession(row: unknown): SessionState | null {
   }
 }
 
-/** A row of `selectProviderSession`, whose `authTime` is not asked for. */
-export function parseProviderSession(row: unknown): Omit<ProviderSession, 'authTime'> | null {
+/** A row of `selectProviderSession`. */
+export function parseProviderSession(row: unknown): Beginning | null {
   if (!isObject(row)) return null
   return {
     id: readText(row['provider']),

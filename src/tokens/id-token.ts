@@ -10,6 +10,8 @@ export interface SignedIn {
   readonly session: string | null
   /** Unix seconds of the sign-in at the provider, where it says. */
   readonly authTime: number | null
+  /** Unix seconds at which the provider said so. */
+  readonly issuedAt: number
   /** How, by RFC 8176, where it says. */
   readonly amr: readonly string[]
 }
@@ -27,6 +29,7 @@ export async function verifyIdToken(token: string, relying: Relying, nonce: stri
     subject: readSubject(payload),
     session: readProviderSession(payload),
     authTime: readAuthTime(payload, relying.now),
+    issuedAt: Number(payload['iat']),
     amr: readMethods(payload),
   }
 }

@@ -10,6 +10,8 @@ export interface LogoutToken {
   readonly subject: string | null
   readonly session: string | null
   readonly jti: string
+  /** Unix seconds. */
+  readonly issuedAt: number
   /** Unix seconds until which it could be sent again. */
   readonly expiresAt: number
 }
@@ -32,7 +34,8 @@ export async function verifyLogoutToken(token: string, relying: Relying): Promis
   const subject = payload['sub'] === undefined ? null : readSubject(payload)
   const session = readProviderSession(payload)
   if (subject === null && session === null) throw refusedClaim('sub or sid')
-  return { subject, session, jti: readTokenId(payload), expiresAt: readExpiry(payload) + relying.clockSkew }
+  const { issuedAt, expiresAt } = readLife(payload)
+  return { subject, session, jti: readTokenId(payload), issuedAt, expiresAt: expiresAt + relying.clockSkew }
 }
 
 function readTokenId({ jti }: JsonObject): string {
@@ -41,7 +44,8 @@ function readTokenId({ jti }: JsonObject): string {
 }
 
 /** Both have been checked for what they are. */
-function readExpiry({ exp, iat }: JsonObject): number {
-  if (Number(exp) - Number(iat) > MAX_LIFETIME) throw refusedClaim('lifetime')
-  return Number(exp)
+function readLife({ iat, exp }: JsonObject): Pick<LogoutToken, 'issuedAt' | 'expiresAt'> {
+  const [issuedAt, expiresAt] = [Number(iat), Number(exp)]
+  if (expiresAt - issuedAt > MAX_LIFETIME) throw refusedClaim('lifetime')
+  return { issuedAt, expiresAt }
 }

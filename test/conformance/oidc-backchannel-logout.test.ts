@@ -23,6 +23,7 @@ describe('OpenID Connect Back-Channel Logout 1.0', () => {
       subject: good.sub,
       session: good.sid,
       jti: 'bWJq',
+      issuedAt: NOW,
       expiresAt: NOW + 125,
     })
     expect(await refusal({ sub: undefined })).toBe('passed')

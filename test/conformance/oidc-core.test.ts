@@ -28,6 +28,7 @@ describe('OpenID Connect Core 1.0', () => {
       subject: '248289761001',
       session: 's1',
       authTime: NOW - 60,
+      issuedAt: NOW,
       amr: ['pwd', 'mfa'],
     })
   })

@@ -210,6 +210,7 @@ describe('a logout token', () => {
     await signInBy(scene)
     const token = await scene.provider.logoutToken({ sub: ada.sub })
     await post(scene.world, token)
+    scene.provider.behave({ claims: { iat: Math.floor(Date.now() / 1000) + 2 } })
     await signInBy(scene)
     const again = await post(scene.world, token)
     expect([again.status, await codeOf(again)]).toEqual([400, 'invalid_request'])
@@ -221,6 +222,26 @@ describe('a logout token', () => {
     const token = await scene.provider.logoutToken({ sub: ada.sub })
     const answers = await Promise.all([post(scene.world, token), post(scene.world, token)])
     expect(answers.map(({ status }) => status).toSorted((one, other) => one - other)).toEqual([200, 400])
+  })
+
+  it.each([
+    ['sid', { sid: 'op-session-1' }, 503],
+    ['sub', { sub: ada.sub }, 503],
+    ['sid of another session', { sid: 'op-session-2', sub: ada.sub }, 303],
+    ['sub of somebody else', { sub: bob.sub }, 303],
+  ])('with %s that overtakes the sign-in leaves it no session to open', async (_, claims, status) => {
+    const scene = await createProviderScene()
+    const start = await scene.browser.open('/auth/providers/corp/start')
+    const callback = scene.provider.signIn(start.headers.get('Location') ?? '', ada)
+    const elsewhere = vi.mocked(globalThis.fetch).getMockImplementation()
+    vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
+      const answer = await elsewhere?.(input, init)
+      if (init?.method === 'POST') await post(scene.world, await scene.provider.logoutToken(claims))
+      if (answer === undefined) throw new Error('no network')
+      return answer
+    })
+    expect((await scene.browser.open(callback)).status).toBe(status)
+    expect(await isSignedIn(scene, scene.browser)).toBe(status === 303)
   })
 
   it('has its `jti` to itself: another provider may use the same', async () => {
@@ -309,8 +330,8 @@ describe('the cron', () => {
   it('forgets logout tokens that have expired, and no others', async () => {
     const { world } = await createProviderScene()
     await env.DB.batch([
-      env.DB.prepare("INSERT INTO logout_tokens VALUES ('corp', 'old', unixepoch() - 1)"),
-      env.DB.prepare("INSERT INTO logout_tokens VALUES ('corp', 'young', unixepoch() + 60)"),
+      env.DB.prepare("INSERT INTO logout_tokens VALUES ('corp', 'old', 'x', NULL, 0, unixepoch() - 1)"),
+      env.DB.prepare("INSERT INTO logout_tokens VALUES ('corp', 'young', 'x', NULL, 0, unixepoch() + 60)"),
     ])
     await world.runCron()
     expect(await rowsOf('SELECT jti FROM logout_tokens')).toEqual([{ jti: 'young' }])

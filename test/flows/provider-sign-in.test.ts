@@ -171,6 +171,8 @@ describe('a sign-in by a provider', () => {
     expect(asked.filter((path) => path === '/jwks')).toHaveLength(1)
     // Once for what it says of itself, once on the way to its keys.
     expect(asked.filter((path) => path !== '/jwks')).toHaveLength(2)
+    const calls = vi.mocked(globalThis.fetch).mock.calls.map(([, init]) => init)
+    expect(calls.map((init) => [init?.redirect, init?.cache])).toEqual(calls.map(() => ['manual', 'no-store']))
   })
 
   it('finds the same user again, and ends the session that it replaces', async () => {
