@@ -387,26 +387,30 @@ describe('a callback', () => {
     expect([response.status, await codeOf(response)]).toEqual([400, 'invalid_request'])
   })
 
-  it.each(['provider', 'time', 'target', 'mac', 'another id'])(
-    'is refused with a cookie whose %s was changed',
-    async (part) => {
-      const scene = await createScene()
-      const { browser } = scene
-      const start = await browser.open('/auth/providers/corp/start')
-      const [[name, value] = ['', '']] = [...browser.cookies]
-      const [text = '', mac = ''] = value.split('.')
-      const members: unknown = JSON.parse(Buffer.from(text, 'base64url').toString())
-      const at = ['provider', 'time', 'target'].indexOf(part)
-      const changed = Array.isArray(members) ? members.with(at, ['second', 9_999_999_999, '/x'][at] ?? '') : []
-      browser.cookies.clear()
-      const own = new URL(locationOf(start)).searchParams.get('state') ?? ''
-      if (part === 'mac') browser.cookies.set(name, `${text}.${mac.split('').toReversed().join('')}`)
-      else if (part === 'another id') browser.cookies.set(`${TRANSACTION}${'A'.repeat(22)}`, value)
-      else browser.cookies.set(name, `${Buffer.from(JSON.stringify(changed)).toString('base64url')}.${mac}`)
-      const response = await browser.open(`/auth/providers/corp/callback?code=x&state=${own}`)
-      expect([response.status, await codeOf(response)]).toEqual([400, 'invalid_request'])
-    },
-  )
+  it.each(['provider', 'time', 'target', 'mac'])('is refused with a cookie whose %s was changed', async (part) => {
+    const { browser, provider } = await createScene()
+    const start = await browser.open('/auth/providers/corp/start')
+    const [[name, value] = ['', '']] = [...browser.cookies]
+    const [text = '', mac = ''] = value.split('.')
+    const members: unknown = JSON.parse(Buffer.from(text, 'base64url').toString())
+    const at = ['provider', 'time', 'target'].indexOf(part)
+    const changed = Array.isArray(members) ? members.with(at, ['second', 9_999_999_999, '/x'][at] ?? '') : []
+    const forged = `${Buffer.from(JSON.stringify(changed)).toString('base64url')}.${mac}`
+    browser.cookies.set(name, part === 'mac' ? `${text}.${[...mac].toReversed().join('')}` : forged)
+    const response = await browser.open(provider.signIn(locationOf(start), ada))
+    expect([response.status, await codeOf(response)]).toEqual([400, 'invalid_request'])
+    expect(provider.asked).not.toContain('/token')
+  })
+
+  it('is refused with the cookie of another sign-in under its name', async () => {
+    const { browser, provider } = await createScene()
+    const start = await browser.open('/auth/providers/corp/start?return_to=/one')
+    const [name = ''] = [...browser.cookies.keys()]
+    await browser.open('/auth/providers/corp/start?return_to=/two')
+    browser.cookies.set(name, [...browser.cookies.values()][1] ?? '')
+    const response = await browser.open(provider.signIn(locationOf(start), ada))
+    expect([response.status, await codeOf(response)]).toEqual([400, 'invalid_request'])
+  })
 
   it.each([
     ['no state', (url: URL) => url.searchParams.delete('state')],
