@@ -1,7 +1,7 @@
 // When a revocation is felt, said in every answer that revokes (DESIGN §7).
 
 import type { Config } from '../config/config.ts'
-import type { Exchange } from '../runtime.ts'
+import type { Exchange, Runtime } from '../runtime.ts'
 import type { Ended } from '../sessions/lifecycle.ts'
 import { publish } from '../sessions/publish.ts'
 import { answerJson } from './answer.ts'
@@ -9,13 +9,19 @@ import { answerJson } from './answer.ts'
 /** Publishes what D1 has committed, then answers how much has ended and when that is felt. `findMembers` finds more of the answer meanwhile, and must not throw. */
 export async function announceEnded(
   { runtime }: Exchange,
-  { ended, raised }: Ended,
+  ended: Ended,
   cookies: readonly string[],
   findMembers: () => Promise<Readonly<Record<string, unknown>>> = async () => ({}),
 ): Promise<Response> {
   const members = findMembers()
+  await publishEnded(runtime, ended)
+  const effective_by = effectiveBy(runtime.config, runtime.now())
+  return answerJson({ ended: ended.ended, effective_by, ...(await members) }, cookies)
+}
+
+/** Publishes what D1 has committed. Does NOT throw. */
+export async function publishEnded(runtime: Runtime, { raised }: Pick<Ended, 'raised'>): Promise<void> {
   await Promise.all(raised.map((user) => publish(runtime, user)))
-  return answerJson({ ended, effective_by: effectiveBy(runtime.config, runtime.now()), ...(await members) }, cookies)
 }
 
 interface EffectiveBy {

@@ -6,7 +6,10 @@ import { hashPassword } from '../accounts/passwords.ts'
 import { Denial } from '../denial.ts'
 import { addressBlock } from '../rate-limit.ts'
 import type { Exchange } from '../runtime.ts'
+import type { Ended } from '../sessions/lifecycle.ts'
 import { changePassword } from '../sessions/lifecycle.ts'
+import type { SessionState } from '../sessions/store.ts'
+import type { Body } from './body.ts'
 import { readBody } from './body.ts'
 import type { Caller } from './caller.ts'
 import { usesCookies } from './caller.ts'
@@ -17,29 +20,46 @@ import { enforceTransport } from './same-site.ts'
 import { requireLiving } from './session.ts'
 import { enforceAddressLimit } from './sign-in.ts'
 
+export interface PasswordChangeForm {
+  readonly current: string
+  readonly next: string
+}
+
 /**
  * `POST /auth/password`. The session that asks lives on.
  * @throws Denial `invalid_request`, `cross_site_request`, `rate_limited`, `invalid_sign_in` (a wrong current one),
  *   `credential_required`, `invalid_token`, `session_ended`
  */
 export async function replaceOwnPassword(exchange: Exchange, site: Site, caller: Caller | null): Promise<Response> {
-  const { db, config } = exchange.runtime
-  if (!config.passwords.signIn) throw new Denial('no_route')
-  const { current, next } = await readForm(exchange.request)
+  if (!exchange.runtime.config.passwords.signIn) throw new Denial('no_route')
+  const form = parsePasswordChange(await readBody(exchange.request, ['current', 'new']))
   enforceTransport(site, usesCookies(caller) ? 'cookie' : 'token')
   await enforceAddressLimit(exchange)
-  const { session, cookies } = await requireLiving(exchange, caller)
+  const living = await requireLiving(exchange, caller)
+  return announceEnded(exchange, await changeOwnPassword(exchange, living.session, form), living.cookies)
+}
+
+/**
+ * Proves the current password and sets the new one; the other sessions end. Does NOT publish.
+ * @throws Denial `rate_limited`, `invalid_sign_in`
+ */
+export async function changeOwnPassword(
+  exchange: Exchange,
+  session: SessionState,
+  { current, next }: PasswordChangeForm,
+): Promise<Ended> {
+  const { db, config } = exchange.runtime
   const taken = await takeTicketOfUser(db, session.userId, addressBlock(exchange.clientAddress))
   const { user, ticket } = await provePassword(taken, current)
   const change = { sessionId: session.sessionId, from: user.passwordHash ?? '', to: await hashPassword(next) }
   const { idleTimeout } = config.sessions
   const ended = await changePassword(db, user.id, change, idleTimeout, forgetAttempts(db, ticket))
   if (ended === null) throw new Denial('invalid_sign_in', { reason: 'changed since it was checked' })
-  return announceEnded(exchange, ended, cookies)
+  return ended
 }
 
-async function readForm(request: Request): Promise<{ readonly current: string; readonly next: string }> {
-  const { current, new: next } = await readBody(request, ['current', 'new'])
+/** @throws Denial `invalid_request` (with `detail` for a password that is refused) */
+export function parsePasswordChange({ current, new: next }: Body): PasswordChangeForm {
   if (current === undefined || next === undefined) throw new Denial('invalid_request', { reason: 'current or new' })
   const problem = passwordProblem(next)
   if (problem !== null) throw new Denial('invalid_request', { reason: 'password', members: { detail: problem } })

@@ -8,6 +8,8 @@ import { replacePasswordHash } from '../accounts/store.ts'
 import { Denial } from '../denial.ts'
 import { addressBlock, enforceRateLimit } from '../rate-limit.ts'
 import type { Exchange } from '../runtime.ts'
+import type { SessionState } from '../sessions/store.ts'
+import type { Body } from './body.ts'
 import { readBody } from './body.ts'
 import type { Transport } from './issue.ts'
 import { issue } from './issue.ts'
@@ -34,19 +36,29 @@ interface Checked {
  */
 export async function signIn(exchange: Exchange, site: Site): Promise<Response> {
   if (!exchange.runtime.config.passwords.signIn) throw new Denial('no_route')
-  const form = await readPasswordForm(exchange.request, site)
+  const form = parsePasswordForm(await readBody(exchange.request, ['email', 'password', 'transport']), site)
+  return issue(exchange, await openByPassword(exchange, form), form.transport, 200)
+}
+
+/**
+ * The session that a right password opens.
+ * @throws Denial `rate_limited`, `invalid_sign_in`, `unavailable`
+ */
+export async function openByPassword(exchange: Exchange, form: PasswordForm): Promise<SessionState> {
   await enforceAddressLimit(exchange)
   const { user, statements } = await checkPassword(exchange, form)
   const { id: userId, sessionEpoch, passwordHash } = user
   const proof = { userId, checked: { sessionEpoch, passwordHash }, amr: ['pwd'] }
   const session = await openFor(exchange, proof, form.transport, { before: [], after: statements })
   if (session === null) throw new Denial('unavailable', { reason: 'changed since it was checked' })
-  return issue(exchange, session, form.transport, 200)
+  return session
 }
 
-/** The form of sign-in and sign-up, from a client that may have the transport it asks for. */
-export async function readPasswordForm(request: Request, site: Site): Promise<PasswordForm> {
-  const { email, password, transport = 'cookie' } = await readBody(request, ['email', 'password', 'transport'])
+/**
+ * The form of sign-in and sign-up, from a client that may have the transport it asks for.
+ * @throws Denial `invalid_request`, `cross_site_request`
+ */
+export function parsePasswordForm({ email, password, transport = 'cookie' }: Body, site: Site): PasswordForm {
   if (transport !== 'cookie' && transport !== 'token') throw new Denial('invalid_request', { reason: 'transport' })
   enforceTransport(site, transport)
   const parsed = parseEmail(email)

@@ -30,10 +30,11 @@ export async function signOut(
   const { refresh_token: refreshToken } = await readBody(exchange.request, ['refresh_token'])
   const caller = refreshToken === undefined ? await findCaller() : null
   enforceTransport(site, usesCookies(caller) ? 'cookie' : 'token')
-  const sessionId = caller?.sessionId ?? parseRefreshToken(exchange, refreshToken)
-  const browser = findBrowserSession(exchange)
-  const ended = sessionId === null ? NOTHING : await endOne(exchange.runtime.db, sessionId, 'sign_out')
-  const cookies = browser === null || browser === sessionId ? clearedFor(exchange, site) : []
+  const { ended, cookies } = await endHere(
+    exchange,
+    site,
+    caller?.sessionId ?? parseRefreshToken(exchange, refreshToken),
+  )
   return announceEnded(exchange, ended, cookies, async () => {
     const url = await findLogout(exchange, ended)
     return url === null ? {} : { provider_logout: url }
@@ -41,10 +42,21 @@ export async function signOut(
 }
 
 /** Where the browser signs out of the provider that began its session as well; `null`: nowhere. */
-async function findLogout(exchange: Exchange, { began }: EndedOne): Promise<string | null> {
+export async function findLogout(exchange: Exchange, { began }: EndedOne): Promise<string | null> {
   if (began === null) return null
   const { findProviderLogout } = await import('./provider-logout.ts')
   return findProviderLogout(exchange, began)
+}
+
+/** Ends a session, and tells the `Set-Cookie` lines that this browser gets: its cookies go, unless they are of another session. */
+export async function endHere(
+  exchange: Exchange,
+  site: Site,
+  sessionId: string | null,
+): Promise<{ readonly ended: EndedOne; readonly cookies: readonly string[] }> {
+  const browser = findBrowserSession(exchange)
+  const ended = sessionId === null ? NOTHING : await endOne(exchange.runtime.db, sessionId, 'sign_out')
+  return { ended, cookies: browser === null || browser === sessionId ? clearedFor(exchange, site) : [] }
 }
 
 /**

@@ -6,10 +6,13 @@ import { hashPassword } from '../accounts/passwords.ts'
 import { insertUser } from '../accounts/store.ts'
 import { Denial } from '../denial.ts'
 import type { Exchange } from '../runtime.ts'
+import type { SessionState } from '../sessions/store.ts'
+import { readBody } from './body.ts'
 import { issue } from './issue.ts'
 import { openFor } from './open.ts'
 import type { Site } from './same-site.ts'
-import { enforceAddressLimit, readPasswordForm } from './sign-in.ts'
+import type { PasswordForm } from './sign-in.ts'
+import { enforceAddressLimit, parsePasswordForm } from './sign-in.ts'
 
 /**
  * `POST /auth/sign-up`: answers 201 and like sign-in. An e-mail that is taken gets the answer of a wrong password.
@@ -18,7 +21,18 @@ import { enforceAddressLimit, readPasswordForm } from './sign-in.ts'
  */
 export async function signUp(exchange: Exchange, site: Site): Promise<Response> {
   if (!exchange.runtime.config.passwords.signUp) throw new Denial('no_route')
-  const { email, password, transport } = await readPasswordForm(exchange.request, site)
+  const form = parsePasswordForm(await readBody(exchange.request, ['email', 'password', 'transport']), site)
+  return issue(exchange, await openNewAccount(exchange, form), form.transport, 201)
+}
+
+/**
+ * The first session of a new account.
+ * @throws Denial `invalid_request` (with `detail`), `rate_limited`, `invalid_sign_in`
+ */
+export async function openNewAccount(
+  exchange: Exchange,
+  { email, password, transport }: PasswordForm,
+): Promise<SessionState> {
   const problem = passwordProblem(password)
   if (problem !== null) throw new Denial('invalid_request', { reason: 'password', members: { detail: problem } })
   await enforceAddressLimit(exchange)
@@ -28,5 +42,5 @@ export async function signUp(exchange: Exchange, site: Site): Promise<Response> 
   const account = insertUser(exchange.runtime.db, { id: userId, email, passwordHash })
   const session = await openFor(exchange, proof, transport, { before: [account], after: [] })
   if (session === null) throw new Denial('invalid_sign_in', { reason: 'e-mail is taken' })
-  return issue(exchange, session, transport, 201)
+  return session
 }
