@@ -9,7 +9,6 @@ export function readAdmission(table: Table, known: readonly Issuer[]): Admission
   const names = readIssuerNames(table, known)
   const acceptsSelf = names.includes('self')
   const others = names.some((name) => name !== 'self')
-  refuseLaterMembers(table)
   return {
     access: readChoice(table, 'access', ['required', 'optional', 'public', 'observe']) ?? 'required',
     acceptsSelf,
@@ -50,10 +49,4 @@ function readRevocation(table: Table, others: boolean): Pick<Route, 'revocation'
     refuse(table, 'on_outage', 'must not be "allow" where revocation is "session"')
   }
   return { revocation, onOutage }
-}
-
-function refuseLaterMembers(table: Table): void {
-  if (readChoice(table, 'unauthenticated', ['401', 'sign-in']) === 'sign-in') {
-    refuse(table, 'unauthenticated', 'must not be "sign-in": this version does not have the sign-in page yet')
-  }
 }

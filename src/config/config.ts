@@ -72,6 +72,8 @@ export interface Route {
   readonly maxAuthAge: number | null
   readonly revocation: 'expiry' | 'marker' | 'session'
   readonly onOutage: 'deny' | 'allow'
+  /** `sign-in`: pages on ISSUER's host send whoever is not signed in to the sign-in page. */
+  readonly unauthenticated: '401' | 'sign-in'
   readonly identity: ReadonlySet<'headers' | 'assertion'>
   readonly headers: readonly { readonly name: string; readonly claim: string }[]
   readonly forwardToken: boolean

@@ -10,6 +10,7 @@ import { readProviders } from './providers.ts'
 import type { Table } from './read.ts'
 import { readRoutes } from './routes.ts'
 import { readSelf } from './self.ts'
+import { canSignIn } from './unauthenticated.ts'
 import { refuseLaterVariables, refuseUnknownVariables } from './variables.ts'
 
 export type ParsedConfig =
@@ -31,9 +32,9 @@ function readConfig(root: Table): Config {
   const self = readSelf(root)
   const tokens = readTokens(root)
   const issuers = readIssuers(root, self.issuer)
-  const routes = readRoutes(root, { env: root.members, self, issuers })
-  const names = routes.flatMap((route) => route.headers.map((header) => foldHeaderName(header.name)))
   const ways = { passwords: readPasswords(root), providers: readProviders(root, self.issuer) }
+  const routes = readRoutes(root, { env: root.members, self, issuers, canSignIn: canSignIn(ways) })
+  const names = routes.flatMap((route) => route.headers.map((header) => foldHeaderName(header.name)))
   requireStores(root)
   requireSignInLimit(root, ways)
   refuseLaterVariables(root)

@@ -21,6 +21,7 @@ import {
 import { claimsReserved, coversHost } from './reserved.ts'
 import type { Self } from './self.ts'
 import { compareRoutes, isTie } from './specificity.ts'
+import { readUnauthenticated } from './unauthenticated.ts'
 import { readStripSegments, readUpstream } from './upstream.ts'
 import { routeVariables } from './variables.ts'
 
@@ -28,6 +29,7 @@ export interface Surroundings {
   readonly env: JsonObject
   readonly self: Self
   readonly issuers: readonly Issuer[]
+  readonly canSignIn: boolean
 }
 
 /** Does NOT say which route wins a request; the first that fits, in this order, does. */
@@ -69,7 +71,7 @@ const MEMBERS = [
 
 const LIMITER: BindingNeed = { method: 'limit', what: 'a rate limit binding' }
 
-function readRoute(table: Table, { env, self, issuers }: Surroundings): Route | null {
+function readRoute(table: Table, { env, self, issuers, canSignIn }: Surroundings): Route | null {
   requireMember(table, 'path')
   const path = readPath(table, 'path')
   const host = readHost(table, 'host')
@@ -80,6 +82,7 @@ function readRoute(table: Table, { env, self, issuers }: Surroundings): Route | 
     methods: readMethods(table),
     stripSegments: readStripSegments(table, path),
     ...readPolicy(table, admission.access, params),
+    unauthenticated: readUnauthenticated(table, admission, host, { issuerHost: self.issuerHost, canSignIn }),
     identity: new Set(readChoices(table, 'identity', ['headers', 'assertion']) ?? (['headers', 'assertion'] as const)),
     headers: readIdentityHeaders(table),
     forwardToken: readFlag(table, 'forward_token') ?? false,

@@ -28,6 +28,7 @@ export function routeOf(path: string, { host, ...changes }: Changes = {}): Route
     maxAuthAge: null,
     revocation: 'marker',
     onOutage: 'deny',
+    unauthenticated: '401',
     identity: new Set(['headers', 'assertion']),
     headers: [],
     forwardToken: false,

@@ -13,6 +13,10 @@ function tie(left: Env, right: Env): readonly string[] {
   return problems({ ROUTES: [{ ...route, ...left }], ROUTES_B: [{ ...route, ...right }] })
 }
 
+function signsIn(changes: Env, vars: Env = { PASSWORDS: { sign_in: true } }): readonly string[] {
+  return problems({ ...vars, ROUTES: [{ ...route, unauthenticated: 'sign-in', ...changes }] })
+}
+
 const ORIGIN = 'must be an https origin such as https://api.example.com and nothing more (http only for localhost)'
 const DURATION = 'must be a duration such as "30s", "15m", "1h" or "14d"'
 const SAFE_URL = 'must be an https URL without user name and fragment (http only for localhost)'
@@ -312,9 +316,10 @@ describe('a route', () => {
     ],
     [{ revocation: 'session', on_outage: 'allow' }, 'on_outage must not be "allow" where revocation is "session"'],
     [{ on_outage: true }, 'on_outage must be "deny" or "allow"'],
+    [{ unauthenticated: 'login' }, 'unauthenticated must be "401" or "sign-in"'],
     [
       { unauthenticated: 'sign-in' },
-      'unauthenticated must not be "sign-in": this version does not have the sign-in page yet',
+      'unauthenticated must not be "sign-in" where nobody can sign in: PASSWORDS.sign_in is off, and there are no PROVIDERS',
     ],
     [{ session_control: 'yes' }, 'session_control must be true or false'],
     [{ identity: ['cookie'] }, 'identity must be a list of "headers" or "assertion"'],
@@ -374,6 +379,33 @@ describe('a route', () => {
     ],
   ])('%s is refused', (_title, changes, expected) => {
     expect(problems(changes)).toEqual(expected)
+  })
+})
+
+describe('a route that signs in', () => {
+  const PROBLEM = 'ROUTES[0].unauthenticated must not be "sign-in"'
+
+  it.each<[string, Env]>([
+    ['everywhere', {}],
+    ['on ISSUER’s host', { host: 'api.example.com' }],
+    ['on hosts that ISSUER’s is among', { host: ':name.example.com' }],
+    ['where an identity is optional', { access: 'optional' }],
+  ])('is good %s', (_, changes) => {
+    expect(signsIn(changes)).toEqual([])
+  })
+
+  it('is good with a provider alone', () => {
+    const PROVIDERS = [{ id: 'corp', issuer: 'https://login.example-idp.com/', client_id: 'x' }]
+    expect(signsIn({}, { PROVIDERS })).toEqual([])
+  })
+
+  it.each<[Env, string]>([
+    [{ host: 'app.example.com' }, "on a host that is not ISSUER's: browsers bring no cookies there"],
+    [{ host: ':name.example.org' }, "on a host that is not ISSUER's: browsers bring no cookies there"],
+    [{ credentials: ['bearer'] }, 'unless credentials has "cookie": a browser would be sent back and forth'],
+    [{ access: 'public' }, 'where access is "public": nobody is asked to sign in'],
+  ])('is refused with %j, where a browser would never arrive', (changes, reason) => {
+    expect(signsIn(changes)).toEqual([`${PROBLEM} ${reason}`])
   })
 })
 
