@@ -13,7 +13,7 @@ import { signOut, signOutEverywhere } from './auth/sign-out.ts'
 import { signUp } from './auth/sign-up.ts'
 import { answerOrRefuse } from './boundary.ts'
 import type { Config, Cors } from './config/config.ts'
-import { Denial, denialResponse } from './denial.ts'
+import { Denial } from './denial.ts'
 import { findCaller } from './gateway/caller.ts'
 import { isPreflight, preflightResponse, withCors } from './gateway/cors.ts'
 import { siteOf } from './gateway/csrf.ts'
@@ -21,6 +21,7 @@ import { createGateway, handle } from './gateway/handle.ts'
 import type { Target } from './gateway/path.ts'
 import { ambiguousPath, canonicalTarget, enforceHost, otherReadings } from './gateway/path.ts'
 import { writeLog } from './log.ts'
+import { refuse } from './refusal.ts'
 import type { RequestHead } from './request-head.ts'
 import { readHead } from './request-head.ts'
 import type { Exchange, Loaded, Runtime } from './runtime.ts'
@@ -37,7 +38,7 @@ function createRefusingApp(problems: readonly string[]): App {
   return async (request) => {
     const requestId = crypto.randomUUID()
     writeLog({ event: 'misconfigured', request_id: requestId, method: request.method, problems })
-    return denialResponse(new Denial('misconfigured'), requestId)
+    return refuse({ request, requestId, config: null, signsIn: false }, new Denial('misconfigured'))
   }
 }
 
@@ -46,9 +47,9 @@ function createReadyApp(runtime: Runtime): App {
   const own = createOwnUrls(runtime.config)
   return (request, context) => {
     const exchange = createExchange(request, runtime, context)
-    const { head, requestId } = exchange
+    const { head } = exchange
     const finish = (refusal: Response): Response => withOwnCors(refusal, head, own)
-    return answerOrRefuse({ request: head, requestId, log: runtime.log, finish }, () => {
+    return answerOrRefuse({ exchange, finish }, () => {
       enforceHost(head.headers.get('Host'))
       const target = canonicalTarget(head.url)
       const ownPath = findOwnPath(runtime.config, target)
@@ -170,9 +171,9 @@ function foldedPath({ segments }: Target): string {
 }
 
 async function answerOwn({ urls, cors }: OwnUrls, exchange: Exchange, path: string): Promise<Response> {
-  const { request, runtime } = exchange
+  const { request } = exchange
   if (cors !== null && isPreflight(request)) return preflightResponse(request, { methods: OWN_METHODS }, cors)
-  const response = await answerOrRefuse({ ...exchange, log: runtime.log }, async () =>
+  const response = await answerOrRefuse({ exchange }, async () =>
     urls.fetch(request, { ...exchange, path }),
   )
   return withOwnCors(response, request, { cors })

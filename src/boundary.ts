@@ -1,16 +1,18 @@
 // The error boundary: a refusal becomes its answer, anything else that was thrown becomes a logged 503.
 
-import { Denial, denialResponse } from './denial.ts'
-import type { Log, LogEvent } from './log.ts'
+import { Denial } from './denial.ts'
+import type { LogEvent } from './log.ts'
 import { describeFault } from './log.ts'
+import { refuse } from './refusal.ts'
 import type { RequestHead } from './request-head.ts'
+import type { Exchange } from './runtime.ts'
 
 export interface Bounds {
-  readonly log: Log
-  readonly requestId: string
-  readonly request: Pick<RequestHead, 'method'>
+  readonly exchange: Pick<Exchange, 'head' | 'requestId' | 'runtime'>
   /** The route's key, once there is one. */
   readonly route?: string
+  /** True where pages send whoever is not signed in to the sign-in page. */
+  readonly signsIn?: boolean
   /** Finishes a refusal, such as with CORS headers. */
   readonly finish?: (refusal: Response) => Response
 }
@@ -20,15 +22,24 @@ export async function answerOrRefuse(bounds: Bounds, step: () => Promise<Respons
   try {
     return await step()
   } catch (error) {
+    const { exchange, signsIn = false, ...rest } = bounds
+    const { head: request, requestId, runtime } = exchange
     const denial = error instanceof Denial ? error : new Denial('unavailable', { cause: error })
-    bounds.log(describeRefusal(bounds, denial))
-    const refusal = denialResponse(denial, bounds.requestId)
+    runtime.log(describeRefusal({ request, requestId, ...rest }, denial))
+    const refusal = await refuse({ request, requestId, config: runtime.config, signsIn }, denial)
     return bounds.finish?.(refusal) ?? refusal
   }
 }
 
+/** What the log tells of a request that was refused. */
+export interface RefusedRequest {
+  readonly request: Pick<RequestHead, 'method'>
+  readonly requestId: string
+  readonly route?: string
+}
+
 /** The log line of a refusal: a fault where something broke, else a denial. */
-export function describeRefusal({ requestId, request, route }: Omit<Bounds, 'log'>, denial: Denial): LogEvent {
+export function describeRefusal({ requestId, request, route }: RefusedRequest, denial: Denial): LogEvent {
   const { reason, cause } = denial.details
   return {
     event: denial.status < 500 ? 'denial' : 'fault',

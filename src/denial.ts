@@ -72,27 +72,31 @@ export class Denial extends Error {
   }
 }
 
-/** The wire form of a denial: `application/problem+json` with the challenge and headers of its code. */
+/** The wire form of a denial for programs: `application/problem+json` with the challenge and headers of its code. */
 export function denialResponse(denial: Denial, requestId: string): Response {
-  const row: Row = TABLE[denial.code]
+  const { status, title } = TABLE[denial.code]
   const body = {
     type: `urn:gatehouse:${denial.code}`,
-    title: row.title,
-    status: row.status,
+    title,
+    status,
     code: denial.code,
     request_id: requestId,
     ...denial.details.members,
   }
-  const headers = new Headers({
-    'Content-Type': 'application/problem+json',
-    'Cache-Control': 'no-store',
-    'X-Content-Type-Options': 'nosniff',
-  })
-  if (row.challenge !== undefined) headers.set('WWW-Authenticate', challenge(row.challenge, denial.details.challenge))
+  const headers = denialHeaders(denial)
+  headers.set('Content-Type', 'application/problem+json')
+  return new Response(JSON.stringify(body), { status, headers })
+}
+
+/** What a denial says in headers, whatever form its body has. */
+export function denialHeaders({ code, details }: Denial): Headers {
+  const row: Row = TABLE[code]
+  const headers = new Headers({ 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' })
+  if (row.challenge !== undefined) headers.set('WWW-Authenticate', challenge(row.challenge, details.challenge))
   if (row.retryAfter !== undefined) headers.set('Retry-After', String(row.retryAfter))
-  for (const [name, value] of Object.entries(denial.details.headers ?? {})) headers.set(name, value)
-  for (const cookie of denial.details.cookies ?? []) headers.append('Set-Cookie', cookie)
-  return new Response(JSON.stringify(body), { status: row.status, headers })
+  for (const [name, value] of Object.entries(details.headers ?? {})) headers.set(name, value)
+  for (const cookie of details.cookies ?? []) headers.append('Set-Cookie', cookie)
+  return headers
 }
 
 /** RFC 6750 §3: `Bearer`, alone where no credential came, else with its error and parameters. */

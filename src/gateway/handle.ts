@@ -36,13 +36,14 @@ export function createGateway({ config, keys }: Runtime): Gateway {
 
 /** Answers a request that is not for one of the gateway's own URLs. */
 export function handle(exchange: Exchange, target: Target, gateway: Gateway): Promise<Response> {
-  const { head, requestId, runtime } = exchange
+  const { head, runtime } = exchange
   const preflight = isPreflight(head)
   const method = preflight ? (head.headers.get('Access-Control-Request-Method') ?? '') : head.method
   const match = matchRoute(gateway.table, target, method)
-  const { cors, key } = match.route
+  const { cors, key, unauthenticated } = match.route
   if (preflight && cors !== null) return Promise.resolve(preflightResponse(head, match.route, cors))
-  const answered = answerOrRefuse({ log: runtime.log, requestId, request: head, route: key }, () =>
+  const signsIn = unauthenticated === 'sign-in' && target.host === runtime.config.issuerHost
+  const answered = answerOrRefuse({ exchange, route: key, signsIn }, () =>
     preflight ? passPreflight(exchange, target, match, gateway) : pass(exchange, target, match, gateway),
   )
   return cors === null ? answered : answered.then((response) => withCors(response, head, cors))
