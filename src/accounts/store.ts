@@ -8,6 +8,7 @@ import { readInteger, readNullable, readObject, readText, readTexts } from '../r
 /** What signing in needs to know of a user. */
 export interface UserRow {
   readonly id: string
+  readonly email: string | null
   readonly passwordHash: string | null
   readonly sessionEpoch: number
   /** Unix seconds; `null` while the user is not disabled. */
@@ -104,7 +105,7 @@ export function removeOldAttempts(db: Database, limit: number): D1PreparedStatem
     .bind(limit)
 }
 
-const USER = `SELECT id, password_hash, session_epoch, disabled_at, token_version, published_version, roles, scopes, claims
+const USER = `SELECT id, email, password_hash, session_epoch, disabled_at, token_version, published_version, roles, scopes, claims
   FROM users`
 
 export function selectUserByEmail(db: Database, email: string): D1PreparedStatement {
@@ -151,6 +152,16 @@ export function selectUserByIdentity(db: Database, { provider, subject }: Provid
     .bind(provider, subject)
 }
 
+/** The providers that a user can sign in with, each once. */
+export function selectProvidersOf(db: Database, userId: string): D1PreparedStatement {
+  return db.prepare(`SELECT DISTINCT provider FROM identities WHERE user_id = ?1 ORDER BY provider`).bind(userId)
+}
+
+/** A row of `selectProvidersOf`. */
+export function parseProviderId(row: unknown): string | null {
+  return isObject(row) ? readText(row['provider']) : null
+}
+
 /** Inserts a user without e-mail, password, roles and scopes, unless the identity that he is made for is somebody's by now. */
 export function insertUserOfProvider(
   db: Database,
@@ -193,6 +204,7 @@ export function parseUser(row: unknown): UserRow | null {
   if (!isObject(row)) return null
   return {
     id: readText(row['id']),
+    email: readNullable(row['email'], readText),
     passwordHash: readNullable(row['password_hash'], readText),
     sessionEpoch: readInteger(row['session_epoch']),
     disabledAt: readNullable(row['disabled_at'], readInteger),

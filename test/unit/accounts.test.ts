@@ -275,6 +275,7 @@ describe('a user', () => {
 
   const row = {
     id: 'usr_ada',
+    email: 'ada@example.com',
     password_hash: null,
     session_epoch: 3,
     disabled_at: 1_800_000_000,
@@ -288,6 +289,7 @@ describe('a user', () => {
   it('is read from its row', () => {
     expect(parseUser(row)).toEqual({
       id: 'usr_ada',
+      email: 'ada@example.com',
       passwordHash: null,
       sessionEpoch: 3,
       disabledAt: 1_800_000_000,
