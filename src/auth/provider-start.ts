@@ -30,16 +30,18 @@ import { enforceAddressLimit } from './sign-in.ts'
 const MAX_UNDER_WAY = 5
 
 /**
- * `GET /auth/providers/:id/start?return_to=`: a link that anybody may follow.
+ * `GET /auth/providers/:id/start?return_to=&prompt=`: a link that anybody may follow. With `prompt=login` the provider asks again.
  * @throws Denial `no_route`, `rate_limited`, `invalid_request`, `issuer_unavailable`
  */
 export async function startSignIn(exchange: Exchange, id: string): Promise<Response> {
   const provider = requireProvider(exchange, id)
   await enforceAddressLimit(exchange)
-  const given = new URL(exchange.request.url).searchParams.getAll('return_to')
+  const query = new URL(exchange.request.url).searchParams
+  const given = query.getAll('return_to')
   if (given.length > 1) throw new Denial('invalid_request', { reason: 'return_to twice' })
   const returnTo = requireReturnTo(exchange.runtime.config, given[0])
-  const { location, cookies } = await beginSignIn(exchange, provider, { returnTo, linkedTo: null })
+  const isAgain = query.get('prompt') === 'login'
+  const { location, cookies } = await beginSignIn(exchange, provider, { returnTo, linkedTo: null }, isAgain)
   return answerRedirect(location, cookies, 302)
 }
 
@@ -68,6 +70,7 @@ async function beginSignIn(
   exchange: Exchange,
   provider: Provider,
   aim: Pick<Transaction, 'returnTo' | 'linkedTo'>,
+  isAgain = false,
 ): Promise<{ readonly location: string; readonly cookies: readonly string[] }> {
   const { config, sessionKeys, now } = exchange.runtime
   const metadata = await metadataOf(exchange, provider)
@@ -77,6 +80,7 @@ async function beginSignIn(
   const location = authorizationUrl(metadata, provider, {
     state,
     redirectUri: callbackUrl(config, provider),
+    isAgain,
     ...secrets,
   })
   return { location, cookies: [...makeRoom(exchange), transactionCookie(exchange, state, transaction)] }

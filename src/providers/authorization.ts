@@ -9,6 +9,8 @@ export interface AuthorizationRequest {
   readonly state: string
   readonly nonce: string
   readonly codeVerifier: string
+  /** True where the provider must ask for the person again, whoever is signed in there (§3.1.2.1). */
+  readonly isAgain: boolean
 }
 
 /** Of the code verifier the URL has the S256 challenge. What the endpoint's own query has stays, unless it is ours to say. */
@@ -23,6 +25,7 @@ export function authorizationUrl(metadata: Metadata, provider: Provider, request
     nonce: request.nonce,
     code_challenge: sha256(request.codeVerifier),
     code_challenge_method: 'S256',
+    ...(request.isAgain && { prompt: 'login' }),
   }
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
   return url.href
