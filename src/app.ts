@@ -21,6 +21,7 @@ import { createGateway, handle } from './gateway/handle.ts'
 import type { Target } from './gateway/path.ts'
 import { ambiguousPath, canonicalTarget, enforceHost, otherReadings } from './gateway/path.ts'
 import { writeLog } from './log.ts'
+import { isNavigation } from './navigation.ts'
 import { refuse } from './refusal.ts'
 import type { RequestHead } from './request-head.ts'
 import { readHead } from './request-head.ts'
@@ -83,23 +84,41 @@ interface OwnUrls {
 const JWKS = '/.well-known/jwks.json'
 const WELL_KNOWN: ReadonlySet<string> = new Set([JWKS, '/.well-known/oauth-authorization-server'])
 
+/** Loaded when the first of them is asked for. */
+const pages = () => import('./pages/pages.ts')
+
 function createOwnUrls(config: Config): OwnUrls {
   const checkHealth = createHealthCheck()
   const origins = [config.issuer, ...config.webOrigins]
   const site = ({ request }: Exchange): Site => siteOf(request, origins)
   const urls: OwnUrls['urls'] = new Hono({ getPath: (_, options) => options?.env?.path ?? '' })
 
-  urls.post('/auth/sign-up', ({ env }) => signUp(env, site(env)))
-  urls.post('/auth/sign-in', ({ env }) => signIn(env, site(env)))
+  urls.get('/auth/sign-in', async ({ env }) => (await pages()).showSignIn(env))
+  urls.post('/auth/sign-in', async ({ env }) =>
+    isNavigation(env.head) ? (await pages()).submitSignIn(env, site(env)) : signIn(env, site(env)),
+  )
+  urls.get('/auth/sign-up', async ({ env }) => (await pages()).showSignUp(env))
+  urls.post('/auth/sign-up', async ({ env }) =>
+    isNavigation(env.head) ? (await pages()).submitSignUp(env, site(env)) : signUp(env, site(env)),
+  )
   urls.post('/auth/refresh', ({ env }) => refresh(env, site(env)))
-  urls.post('/auth/sign-out', ({ env }) => signOut(env, site(env), () => findCaller(env)))
+  urls.post('/auth/sign-out', async ({ env }) =>
+    isNavigation(env.head)
+      ? (await pages()).submitSignOut(env, site(env))
+      : signOut(env, site(env), () => findCaller(env)),
+  )
   urls.post('/auth/sign-out-everywhere', async ({ env }) => signOutEverywhere(env, site(env), await findCaller(env)))
   urls.get('/auth/session', async ({ env }) => showSession(env, await findCaller(env)))
   urls.get('/auth/sessions', async ({ env }) => showDevices(env, await findCaller(env)))
   urls.delete('/auth/sessions/:id', async ({ env, req }) =>
     endSessionOf(env, site(env), await findCaller(env), req.param('id')),
   )
-  urls.post('/auth/password', async ({ env }) => replaceOwnPassword(env, site(env), await findCaller(env)))
+  urls.get('/auth/password', async ({ env }) => (await pages()).showPassword(env))
+  urls.post('/auth/password', async ({ env }) =>
+    isNavigation(env.head)
+      ? (await pages()).submitPassword(env, site(env))
+      : replaceOwnPassword(env, site(env), await findCaller(env)),
+  )
   urls.get('/auth/providers/:id/start', async ({ env, req }) => {
     const { startSignIn } = await import('./auth/provider-start.ts')
     return startSignIn(env, req.param('id'))
@@ -173,7 +192,7 @@ function foldedPath({ segments }: Target): string {
 async function answerOwn({ urls, cors }: OwnUrls, exchange: Exchange, path: string): Promise<Response> {
   const { request } = exchange
   if (cors !== null && isPreflight(request)) return preflightResponse(request, { methods: OWN_METHODS }, cors)
-  const response = await answerOrRefuse({ exchange }, async () =>
+  const response = await answerOrRefuse({ exchange, signsIn: PAGES_OF_SOMEBODY.has(path) }, async () =>
     urls.fetch(request, { ...exchange, path }),
   )
   return withOwnCors(response, request, { cors })
@@ -183,5 +202,8 @@ async function answerOwn({ urls, cors }: OwnUrls, exchange: Exchange, path: stri
 function withOwnCors(response: Response, request: RequestHead, { cors }: Pick<OwnUrls, 'cors'>): Response {
   return cors === null ? response : withCors(response, request, cors)
 }
+
+/** Pages that are nothing to whoever is not signed in. */
+const PAGES_OF_SOMEBODY: ReadonlySet<string> = new Set(['/auth/account', '/auth/password'])
 
 const OWN_METHODS = ['GET', 'HEAD', 'POST', 'DELETE']

@@ -60,7 +60,8 @@ describe('the URLs of the gateway itself', () => {
   })
 
   it.each([
-    ['GET', '/auth/sign-in', 'POST'],
+    ['GET', '/auth/refresh', 'POST'],
+    ['DELETE', '/auth/sign-in', 'GET, POST, HEAD'],
     ['DELETE', '/auth/session', 'GET, HEAD'],
     ['POST', '/.well-known/jwks.json', 'GET, HEAD'],
   ])('refuse the method %s of %s with what they allow', async (method, path, allow) => {

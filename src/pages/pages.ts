@@ -1,0 +1,6 @@
+// The pages, loaded together when the first of them is asked for.
+
+export { showPassword, submitPassword } from './password.tsx'
+export { showSignIn, submitSignIn } from './sign-in.tsx'
+export { submitSignOut } from './sign-out.ts'
+export { showSignUp, submitSignUp } from './sign-up.tsx'
