@@ -20,9 +20,11 @@ import {
   selectProviderSession,
   awaitMarker,
   countAlive,
+  endOthersOf,
   endOwn,
   keepSession,
   parseDevice,
+  raiseVersionOfOthers,
   raiseVersionOfOwn,
   replacePassword,
   selectDevices,
@@ -169,6 +171,19 @@ export async function endDevice(db: Database, userId: string, sessionId: string,
     endOwn(db, userId, sessionId, idleTimeout),
   ])
   return summarise(raised, ended)
+}
+
+/** Ends every session of the user but the one that asks, if that one is alive: one batch. Safe to repeat. */
+export async function endOtherDevices(
+  db: Database,
+  { sessionId, userId }: { readonly sessionId: string; readonly userId: string },
+  idleTimeout: number,
+): Promise<Ended> {
+  const [raised = [], ended = []] = await runBatch(db, [
+    raiseVersionOfOthers(db, userId, sessionId, idleTimeout),
+    endOthersOf(db, userId, sessionId, idleTimeout),
+  ])
+  return { ended: ended.length, raised: raised.map(parseRaised).filter((user) => user !== null) }
 }
 
 /**

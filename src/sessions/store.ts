@@ -419,6 +419,34 @@ export function endOwn(db: Database, userId: string, sessionId: string, idleTime
     .bind(idleTimeout, userId, sessionId)
 }
 
+/** A living session of a user, and his living ones beside it. */
+const OWN = `SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?3 AND s.user_id = ?2 AND ${ALIVE}`
+const OTHERS = `SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id <> ?3 AND s.user_id = ?2 AND ${ALIVE}`
+
+/** Raises the version of a user whose other sessions are about to be ended; no row where his own is not alive, or alone. */
+export function raiseVersionOfOthers(
+  db: Database,
+  userId: string,
+  sessionId: string,
+  idleTimeout: number,
+): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE users SET ${RAISE} WHERE id = ?2 AND EXISTS (${OWN}) AND EXISTS (${OTHERS}) RETURNING id, token_version`,
+    )
+    .bind(idleTimeout, userId, sessionId)
+}
+
+/** Ends every living session of the user but his own, which must be alive. */
+export function endOthersOf(db: Database, userId: string, sessionId: string, idleTimeout: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE sessions SET ended_at = unixepoch(), end_reason = 'by_owner'
+       WHERE id <> ?3 AND user_id = ?2 AND ${LIVING} AND EXISTS (${OWN}) RETURNING id`,
+    )
+    .bind(idleTimeout, userId, sessionId)
+}
+
 /**
  * Sets another password, if the one that was checked still is the user's and the session that asks is alive, and
  * raises epoch and version: every session ends.
