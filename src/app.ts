@@ -119,6 +119,8 @@ function createOwnUrls(config: Config): OwnUrls {
       ? (await pages()).submitPassword(env, site(env))
       : replaceOwnPassword(env, site(env), await findCaller(env)),
   )
+  urls.get('/auth/account', async ({ env }) => (await pages()).showAccount(env))
+  urls.post('/auth/account', async ({ env }) => (await pages()).submitAccount(env, site(env)))
   urls.get('/auth/providers/:id/start', async ({ env, req }) => {
     const { startSignIn } = await import('./auth/provider-start.ts')
     return startSignIn(env, req.param('id'))
