@@ -126,6 +126,7 @@ function createOwnUrls(config: Config): OwnUrls {
     return startSignIn(env, req.param('id'))
   })
   urls.post('/auth/providers/:id/start', async ({ env, req }) => {
+    if (isNavigation(env.head)) return (await pages()).submitLink(env, site(env), req.param('id'))
     const { startLink } = await import('./auth/provider-start.ts')
     return startLink(env, site(env), req.param('id'), await findCaller(env))
   })

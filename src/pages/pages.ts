@@ -1,6 +1,7 @@
 // The pages, loaded together when the first of them is asked for.
 
 export { showAccount, submitAccount } from './account.tsx'
+export { submitLink } from './link.ts'
 export { showPassword, submitPassword } from './password.tsx'
 export { showSignIn, submitSignIn } from './sign-in.tsx'
 export { submitSignOut } from './sign-out.ts'
