@@ -27,6 +27,7 @@ export function guide(scene: Scene): string {
     ...(scene.passwords ? tour(scene, origin) : []),
     '',
     'URLs:',
+    ...(scene.passwords ? pages(scene, origin) : []),
     `  who you are     ${origin}${scene.authPath}/session`,
     `  its keys        ${origin}/.well-known/jwks.json`,
     `  its health      ${origin}${scene.authPath}/health`,
@@ -34,6 +35,10 @@ export function guide(scene: Scene): string {
     `Routes and rules are in wrangler.toml. Why a request was refused is in ${LOG_FILE}, under its request_id.`,
     'Ctrl-C ends everything; the data stays.',
   ].join('\n')
+}
+
+function pages({ authPath }: Scene, origin: string): readonly string[] {
+  return [`  sign in         ${origin}${authPath}/sign-in`, `  your account    ${origin}${authPath}/account`]
 }
 
 function behind({ demo, upstream }: Scene): string {
