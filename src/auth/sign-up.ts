@@ -33,7 +33,7 @@ export async function openNewAccount(
   exchange: Exchange,
   { email, password, transport }: PasswordForm,
 ): Promise<SessionState> {
-  const problem = passwordProblem(password)
+  const problem = await passwordProblem(password)
   if (problem !== null) throw new Denial('invalid_request', { reason: 'password', members: { detail: problem } })
   await enforceAddressLimit(exchange)
   const userId = newUserId()
