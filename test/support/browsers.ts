@@ -4,19 +4,21 @@ import { mkdirSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import type { Browser, BrowserContext, Page } from 'playwright-core'
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, afterEach } from 'vitest'
 
 import { launchChromium } from './chromium.ts'
 
 /** How people look at a page. */
-export const LOOKS = {
+export const LOOKS = ['light', 'dark', 'phone'] as const
+
+export type Look = (typeof LOOKS)[number]
+
+const SETTINGS = {
   light: { colorScheme: 'light', viewport: { width: 1280, height: 800 } },
   dark: { colorScheme: 'dark', viewport: { width: 1280, height: 800 } },
   phone: { colorScheme: 'light', viewport: { width: 360, height: 780 }, isMobile: true, hasTouch: true },
-} as const
-
-export type Look = keyof typeof LOOKS
+} as const satisfies Readonly<Record<Look, BrowserContextOptions>>
 
 export interface Browsers {
   /** Somebody's browser: cookies of its own; its pages are its tabs. It is closed when the test is through. */
@@ -37,7 +39,7 @@ export async function startBrowsers(): Promise<Browsers> {
   afterAll(() => chromium.close())
   return {
     open: async (look = 'light') => {
-      const context = await chromium.newContext(LOOKS[look])
+      const context = await chromium.newContext(SETTINGS[look])
       opened.add(context)
       context.setDefaultTimeout(PATIENCE_MS)
       return context

@@ -16,7 +16,6 @@ import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { afterAll } from 'vitest'
 
 import { bundleInto } from '../../bin/bundle.ts'
-import { freePort } from './example.ts'
 
 export const ISSUER = 'https://gateway.test'
 
@@ -62,8 +61,8 @@ type Json = string | number | boolean | readonly Json[] | { readonly [name: stri
 export interface GatewayOptions {
   /** `[vars]`, as in wrangler.toml; ISSUER is there already. */
   readonly vars: Readonly<Record<string, Json>>
-  /** A browser of this machine comes here: ISSUER is `http://localhost:<port>`. */
-  readonly isLocal?: boolean
+  /** Of this machine's own; ISSUER is `http://localhost:<port>` then, as a browser needs it. */
+  readonly port?: number
   /** Workers behind service bindings: name of the binding to its module's source. */
   readonly services?: Readonly<Record<string, string>>
   /** Names of rate-limit bindings, each of 1,000 requests a minute. */
@@ -73,7 +72,7 @@ export interface GatewayOptions {
 /** Starts one with a database of its own; it stops when the test file is through. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const log: string[] = []
-  const place = await findPlace(options)
+  const place = placeOf(options)
   const { issuer } = place
   const key = await makeSigningKey()
   const miniflare = new Miniflare(
@@ -106,11 +105,8 @@ interface Place {
   readonly port: number
 }
 
-/** ISSUER is part of what a Worker starts with, so its port cannot be any. */
-async function findPlace({ isLocal = false }: GatewayOptions): Promise<Place> {
-  if (!isLocal) return { issuer: ISSUER, port: 0 }
-  const port = await freePort()
-  return { issuer: `http://localhost:${port}`, port }
+function placeOf({ port }: GatewayOptions): Place {
+  return port === undefined ? { issuer: ISSUER, port: 0 } : { issuer: `http://localhost:${port}`, port }
 }
 
 async function makeSigningKey(): Promise<JWK> {

@@ -30,6 +30,7 @@ import { parseSettings } from '../../bin/start/settings.ts'
 const ROOT = join(import.meta.dirname, '..', '..')
 const COPIED = [
   'bin',
+  'client',
   'examples',
   'src',
   'schema.sql',
@@ -170,6 +171,8 @@ describe('npm start', () => {
       expect(answers[0]).toContain('"verified":true')
       expect(answers[0]).toContain('"tenant":"acme"')
       expect(answers[5]).toContain('"effective_by"')
+      const page = await fetch(/In the browser: (\S+)/.exec(first.output)?.[1] ?? '')
+      expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('<title>Gatehouse: the demo')])
 
       const secrets = readFileSync(join(tree, '.dev.vars'), 'utf8')
       expect(statSync(join(tree, '.dev.vars')).mode & 0o777).toBe(0o600)
@@ -213,6 +216,7 @@ describe('npm start', () => {
       expect(statusesOf(answers)).toEqual([200, 401, 200, 401])
       expect(answers[0]).toContain('mine')
       expect(seen).toEqual(['usr_demo'])
+      expect(output).not.toContain('In the browser')
 
       const processes = descendantsOf(child.pid)
       seenProcesses.push(...processes)
