@@ -6,12 +6,13 @@ import type { BrowserContext, Page, Route } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
 
 import { startBrowsers } from '../support/browsers.ts'
+import { freePort } from '../support/example.ts'
 import { startGateway } from '../support/gateway.ts'
 import { startWebApp } from '../support/web-app.ts'
 
 const app = await startWebApp()
 const gateway = await startGateway({
-  isLocal: true,
+  port: await freePort(),
   rateLimits: ['SIGN_IN_LIMIT'],
   vars: {
     PASSWORDS: { sign_in: true, sign_up: true },
@@ -314,6 +315,19 @@ describe('a page that is left alone', () => {
     expect(await told(tab)).toEqual([])
     await context.clock.fastForward(120_000)
     expect(await untilTold(tab)).toEqual([session])
+  })
+
+  it('asks no sooner where the session lives longer than a browser can wait', async () => {
+    const context = await browsers.open()
+    await context.clock.install()
+    const tab = await openTab(context)
+    const session = { session: 'ses_1', session_expires_at: Math.floor(Date.now() / 1000) + 60 * 86_400 }
+    await tab.route('**/auth/session', (route) => route.fulfill({ json: session }))
+    await run(tab, 'await gatehouse.session()')
+    const asked = watch(tab, '/auth/session')
+    await context.clock.runFor(10_000)
+    await context.clock.fastForward(20 * DAY_MS)
+    expect(asked).toHaveLength(0)
   })
 
   it('asks once a minute at most where the clock of the machine is wrong', async () => {
