@@ -114,16 +114,14 @@ async function showDevices() {
 
 /** @param {Device} device */
 function deviceRow({ id, current, created_at, last_seen_at, user_agent, address }) {
-  const name = `${user_agent ?? 'unknown'}${address === null ? '' : `, ${address}`}`
-  const row = document.createElement('tr')
   const end = button('End', () => endDevice(id))
-  end.setAttribute('aria-label', current ? 'End this browser' : `End the session of ${timeOf(created_at)}`)
-  row.append(
-    cell(current ? `This browser (${name})` : name),
-    cell(timeOf(created_at)),
-    cell(timeOf(last_seen_at)),
-    cell(end),
-  )
+  end.setAttribute('aria-label', current ? 'End this browser' : `End the device signed in at ${timeOf(created_at)}`)
+  const name = document.createElement('strong')
+  name.textContent = `${current ? 'This browser' : 'Another device'}, signed in at ${timeOf(created_at)}, seen at ${timeOf(last_seen_at)}`
+  const what = document.createElement('p')
+  what.append(name, document.createElement('br'), [user_agent, address].filter((text) => text !== null).join(', '))
+  const row = document.createElement('li')
+  row.append(what, end)
   return row
 }
 
@@ -237,13 +235,6 @@ function button(text, work) {
   made.type = 'button'
   made.textContent = text
   made.addEventListener('click', () => void attempt(work))
-  return made
-}
-
-/** @param {string | Node} content */
-function cell(content) {
-  const made = document.createElement('td')
-  made.append(content)
   return made
 }
 

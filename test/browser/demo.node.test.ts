@@ -133,7 +133,7 @@ describe('the demo page', () => {
   it('ends a second device, which a route that asks D1 feels at once, and one that asks nobody does not', async () => {
     const page = await openSignedIn()
     await openSecond(page)
-    const others = page.locator('#devices tr').filter({ hasNotText: 'This browser' })
+    const others = page.locator('#devices li').filter({ hasNotText: 'This browser' })
     await others.getByRole('button').click()
     const beats = page.locator('#beats li')
     for (const path of ['/me', '/orders']) {
