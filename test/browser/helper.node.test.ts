@@ -256,6 +256,16 @@ describe('a session that ends', () => {
     expect(await untilTold(person.tab)).toEqual([person.session])
   })
 
+  it('is not looked for by a page that knows of none, nor by a tab that nobody sees', async () => {
+    const { context, tab } = await createPerson()
+    const stranger = await openTab(context)
+    await run(tab, `Object.defineProperty(document, 'visibilityState', { value: 'hidden' })`)
+    const asked = [watch(tab, '/auth/session'), watch(stranger, '/auth/session')]
+    for (const each of [tab, stranger]) await run(each, `window.dispatchEvent(new Event('focus'))`)
+    await run(stranger, 'await gatehouse.session()')
+    expect(asked).toEqual([[], ['GET /auth/session']])
+  })
+
   it('because somebody else signs in here is over, although a session lives', async () => {
     const person = await createPerson()
     const other = await openTab(person.context)

@@ -22,7 +22,7 @@ const SETTINGS = {
 
 export interface Browsers {
   /** Somebody's browser: cookies of its own; its pages are its tabs. It is closed when the test is through. */
-  readonly open: (look?: Look) => Promise<BrowserContext>
+  readonly open: (look?: Look, options?: BrowserContextOptions) => Promise<BrowserContext>
 }
 
 /** Nothing on a page is waited for any longer. */
@@ -38,8 +38,8 @@ export async function startBrowsers(): Promise<Browsers> {
   })
   afterAll(() => chromium.close())
   return {
-    open: async (look = 'light') => {
-      const context = await chromium.newContext(SETTINGS[look])
+    open: async (look = 'light', options = {}) => {
+      const context = await chromium.newContext({ ...SETTINGS[look], ...options })
       opened.add(context)
       context.setDefaultTimeout(PATIENCE_MS)
       return context
