@@ -266,13 +266,20 @@ describe('a session that ends', () => {
     expect(asked).toEqual([[], ['GET /auth/session']])
   })
 
-  it('because somebody else signs in here is over, although a session lives', async () => {
+  it('because somebody else signs in here is over, and not for the tab of whoever has signed in', async () => {
     const person = await createPerson()
     const other = await openTab(person.context)
     await post(other, '/auth/sign-up', { email: `${randomUUID()}@example.com`, password: PASSWORD })
-    const now = await run(person.tab, 'return (await gatehouse.session()).session')
-    expect(now).not.toBe(person.session)
+    const session = await run(other, 'return (await gatehouse.session()).session')
+    const heard = run(
+      other,
+      `const tabs = new BroadcastChannel('gatehouse ' + location.origin + '/auth')
+       await new Promise((resolve) => tabs.addEventListener('message', resolve))
+       return told`,
+    )
+    expect(await run(person.tab, 'return (await gatehouse.session()).session')).toBe(session)
     expect(await untilTold(person.tab)).toEqual([person.session])
+    expect(await heard).toEqual([])
   })
 
   it('stays over where an answer from before arrives late', async () => {
