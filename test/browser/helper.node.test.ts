@@ -400,6 +400,12 @@ describe('fetch()', () => {
     expect(looks.length).toBeLessThan(10)
   })
 
+  it('asks again for a page that has never asked who is signed in', async () => {
+    const tab = await openTab((await createPerson()).context)
+    await refuseOnce(tab, '/api/')
+    expect(await run(tab, `return (await gatehouse.fetch('/api/x')).status`)).toBe(200)
+  })
+
   it('sends a text, a form and a Request without a body again as they were', async () => {
     const { tab } = await createPerson()
     await refuseOnce(tab, '/api/')
