@@ -15,7 +15,7 @@
 /**
  * @typedef {object} Gatehouse
  * @property {() => Promise<Session | null>} session Who is signed in; `null` is nobody.
- * @property {() => Promise<void>} signOut Ends this browser's session, in every tab.
+ * @property {() => Promise<string | null>} signOut Ends this browser's session, in every tab; gives where to sign out of the OpenID provider that it came from, if anywhere.
  * @property {typeof globalThis.fetch} fetch The browser's own, but that it asks once more where the gateway refused and the session lives.
  * @property {(listener: (session: string) => void) => () => void} onEnded Tells a session that this page knew, by its id, when it is over; gives what stops that.
  */
@@ -78,6 +78,8 @@ export function createGatehouse({ origin = location.origin, authPath = '/auth' }
     if (!response.ok) throw new GatehouseError(response.status)
     tabs.postMessage(null)
     end(null)
+    const { provider_logout: url = null } = await response.json().catch(() => ({}))
+    return url
   }
 
   /** @param {string} path @param {string} [method] */
