@@ -149,7 +149,7 @@ describe('session()', () => {
       session: expect.stringMatching(/^ses_/),
       roles: [],
     })
-    await run(tab, 'await gatehouse.signOut()')
+    expect(await run(tab, 'return await gatehouse.signOut()')).toBe(null)
     expect(await run(tab, 'return await gatehouse.session()')).toBe(null)
   })
 
@@ -302,6 +302,21 @@ describe('a session that ends', () => {
     await untilTold(person.tab)
     held.resolve()
     expect(await session).toBe(null)
+    expect(await told(person.tab)).toEqual([person.session])
+  })
+
+  it('that a provider began names where to sign out of the provider too', async () => {
+    const person = await createPerson()
+    const url = 'https://login.example/end'
+    await person.tab.route('**/auth/sign-out', (route) => route.fulfill({ json: { provider_logout: url } }))
+    expect(await run(person.tab, 'return await gatehouse.signOut()')).toBe(url)
+    expect(await told(person.tab)).toEqual([person.session])
+  })
+
+  it('is over although the answer that says so breaks off', async () => {
+    const person = await createPerson()
+    await person.tab.route('**/auth/sign-out', (route) => route.fulfill({ body: '{"ended":' }))
+    expect(await run(person.tab, 'return await gatehouse.signOut()')).toBe(null)
     expect(await told(person.tab)).toEqual([person.session])
   })
 

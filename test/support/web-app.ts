@@ -37,7 +37,7 @@ function answer(request: IncomingMessage, response: ServerResponse, seen: string
   const { method = '', url = '' } = request
   if (url.startsWith('/api/')) {
     seen.push(`${method} ${url} ${String(request.headers['gatehouse-subject'])}`)
-    return send(response, url === '/api/own-401' ? 401 : 200, 'application/json', '{}')
+    return send(response, url === '/api/own-401' ? 401 : 200, 'application/json', '{"code":"session_ended"}')
   }
   return url === '/app/gatehouse.js'
     ? send(response, 200, 'text/javascript', HELPER)
