@@ -87,7 +87,7 @@ export function createGatehouse({ origin = location.origin, authPath = '/auth' }
     try {
       const signal = AbortSignal.timeout(PATIENCE_MS)
       const url = `${origin}${authPath}${path}`
-      return await fetch(url, { method, signal, credentials: 'include', cache: 'no-store', redirect: 'error' })
+      return await fetch(url, { method, signal, credentials: 'include', redirect: 'error' })
     } catch (cause) {
       throw new GatehouseError(0, cause)
     }
