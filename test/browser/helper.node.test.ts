@@ -11,14 +11,22 @@ import { startGateway } from '../support/gateway.ts'
 import { startWebApp } from '../support/web-app.ts'
 
 const app = await startWebApp()
+/** The same app, on a host of the same site that is not the gateway's. */
+const sibling = app.origin.replace('127.0.0.1', 'localhost')
 const gateway = await startGateway({
   port: await freePort(),
   rateLimits: ['SIGN_IN_LIMIT'],
   vars: {
     PASSWORDS: { sign_in: true, sign_up: true },
+    WEB_ORIGINS: [sibling],
     ROUTES: [
       { path: '/app/*', upstream: app.origin, access: 'public' },
-      { path: '/api/*', upstream: app.origin, revocation: 'session' },
+      {
+        path: '/api/*',
+        upstream: app.origin,
+        revocation: 'session',
+        cors: { origins: [sibling], credentials: true },
+      },
     ],
   },
 })
@@ -206,6 +214,44 @@ describe('a gateway that cannot tell', () => {
     await tab.unroute('**/auth/*')
     expect(await run(tab, 'return await gatehouse.session()')).not.toBe(null)
     expect(await told(tab)).toEqual([])
+  })
+})
+
+describe('a gateway that never answers', () => {
+  it('is waited for ten seconds, and no refusal is read for longer', async () => {
+    const { tab } = await createPerson()
+    await tab.route('**/auth/session', () => undefined)
+    const [failed, status] = await Promise.all([
+      failure(tab, 'gatehouse.session()'),
+      run(tab, `return (await gatehouse.fetch('/api/endless-401')).status`),
+    ])
+    expect([failed, status]).toEqual([['GatehouseError', 0], 401])
+    expect(await told(tab)).toEqual([])
+  })
+})
+
+describe('a web app on a sibling host', () => {
+  it('signs in, asks, is renewed, calls the API and signs out', async () => {
+    const context = await browsers.open()
+    const page = await context.newPage()
+    await page.goto(`${sibling}/app/`)
+    const email = `${randomUUID()}@example.com`
+    const body = JSON.stringify({ email, password: PASSWORD })
+    await run(
+      page,
+      `const { createGatehouse } = await import('/app/gatehouse.js')
+       globalThis.gatehouse = createGatehouse({ origin: '${gateway.issuer}' })
+       const headers = { 'Content-Type': 'application/json' }
+       await gatehouse.fetch('${gateway.issuer}/auth/sign-up', { method: 'POST', headers, body: '${body}' })`,
+    )
+    const session = await run(page, 'return await gatehouse.session()')
+    expect(session).toMatchObject({ session: expect.stringMatching(/^ses_/) })
+    await context.clearCookies({ name: 'gatehouse_access' })
+    expect(
+      await run(page, `return (await gatehouse.fetch('${gateway.issuer}/api/x', { method: 'POST' })).status`),
+    ).toBe(200)
+    await run(page, 'await gatehouse.signOut()')
+    expect(await run(page, 'return await gatehouse.session()')).toBe(null)
   })
 })
 

@@ -16,6 +16,7 @@ export interface WebApp {
 }
 
 const HELPER = readFileSync(join(import.meta.dirname, '..', '..', 'client', 'gatehouse.js'))
+const PROBLEM = 'application/problem+json'
 const PAGE = '<!doctype html><html lang="en"><title>A web app</title><h1>A web app</h1></html>'
 
 /** Starts one that stops when the test file is through. */
@@ -37,6 +38,7 @@ function answer(request: IncomingMessage, response: ServerResponse, seen: string
   const { method = '', url = '' } = request
   if (url.startsWith('/api/')) {
     seen.push(`${method} ${url} ${String(request.headers['gatehouse-subject'])}`)
+    if (url === '/api/endless-401') return void response.writeHead(401, { 'Content-Type': PROBLEM }).write('{')
     return send(response, url === '/api/own-401' ? 401 : 200, 'application/json', '{"code":"session_ended"}')
   }
   return url === '/app/gatehouse.js'
