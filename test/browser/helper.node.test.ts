@@ -307,7 +307,8 @@ describe('a session that ends', () => {
     const stranger = await openTab(context)
     await run(tab, `Object.defineProperty(document, 'visibilityState', { value: 'hidden' })`)
     const asked = [watch(tab, '/auth/session'), watch(stranger, '/auth/session')]
-    for (const each of [tab, stranger]) await run(each, `window.dispatchEvent(new Event('focus'))`)
+    for (const each of [tab, stranger])
+      await run(each, `window.dispatchEvent(new Event('focus')); await fetch('/app/')`)
     await run(stranger, 'await gatehouse.session()')
     expect(asked).toEqual([[], ['GET /auth/session']])
   })
