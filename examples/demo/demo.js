@@ -30,7 +30,6 @@ gatehouse.onEnded(() => {
   show()
   tell('The session of this browser is over. This tab has just found out.')
 })
-on('sign-in', 'submit', (event) => signIn(event))
 on('renew', 'click', () => renew())
 on('sign-out', 'click', () => gatehouse.signOut())
 on('open-second', 'submit', (event) => openSecond(event))
@@ -76,13 +75,6 @@ function showTimes() {
   const left = mine.expires_at - Math.floor(Date.now() / 1000)
   const clock = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, '0')}`
   place.textContent = left > 0 ? `good for another ${clock}` : 'out of time: the next request renews it'
-}
-
-/** @param {SubmitEvent} event */
-async function signIn(event) {
-  const response = await post('/auth/sign-in', fieldsOf(event))
-  if (!response.ok) return tell(await titleOf(response))
-  return showWho(await gatehouse.session())
 }
 
 async function renew() {
