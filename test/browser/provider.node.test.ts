@@ -17,6 +17,7 @@ const gateway = await startGateway({
   port,
   rateLimits: ['SIGN_IN_LIMIT'],
   vars: {
+    PASSWORDS: { sign_in: true, sign_up: true },
     PROVIDERS: [{ id: 'corp', issuer: provider.issuer, client_id: CLIENT_ID, scopes: ['openid', 'email'] }],
     PROVIDER_CORP_SECRET: provider.secret,
     ROUTES: [{ path: '/app/*', upstream: app.origin, unauthenticated: 'sign-in', revocation: 'session' }],
@@ -108,6 +109,23 @@ describe('signing in by a provider', () => {
     await page.goto(WANTED)
     expect(await page.getByRole('heading').textContent()).toBe('A web app')
     expect(await count('sessions')).toBe(1)
+  })
+})
+
+describe('linking', () => {
+  it.each(LOOKS)('joins the provider to the account that is signed in, without barriers: %s', async (look) => {
+    const page = await (await browsers.open(look)).newPage()
+    await page.goto(`${gateway.issuer}/auth/sign-up`)
+    await page.getByLabel('E-mail address').fill('grace@example.com')
+    await page.getByLabel('New password').fill('a lantern by the gate')
+    await page.getByRole('button', { name: 'Create the account' }).click()
+    await page.getByRole('button', { name: 'Link corp' }).click()
+    await sayYes(page)
+    await page.getByText('Linked', { exact: true }).waitFor()
+    expect(await findBarriers(page)).toEqual([])
+    await takePicture(page, 'account-provider', look)
+    await openSignedIn()
+    expect(await count('users')).toBe(1)
   })
 })
 

@@ -22,7 +22,9 @@ const PERSON = 'ada'
 export async function startProviderWithPages(gateway: string, id: string): Promise<ProviderWithPages> {
   const secret = randomBytes(32).toString('base64url')
   const provider = Promise.withResolvers<Provider>()
-  const issuer = await listen(async (request, response) => answer(await provider.promise, request, response))
+  const issuer = await listen(
+    (request, response) => void provider.promise.then((each) => answer(each, request, response)),
+  )
   provider.resolve(new Provider(issuer, await configuration(`${gateway}/auth`, id, secret)))
   return { issuer, secret }
 }
