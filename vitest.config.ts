@@ -46,6 +46,8 @@ export default defineConfig({
           include: ['test/browser/**/*.node.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
+          // Not how fast a page is, but whether it gets there.
+          expect: { poll: { timeout: 20_000 } },
           maxWorkers: 1,
           sequence: { groupOrder: 2 },
         },
