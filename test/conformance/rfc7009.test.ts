@@ -2,8 +2,10 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 
 import { newClientSecret } from '../../src/clients/secrets.ts'
+import { revokeToken } from '../../src/oauth/revoke.ts'
+import { loadRuntime } from '../../src/runtime.ts'
 import { basic, makeClient, postForm, told, tokenOf } from '../support/oauth.ts'
-import { createWorld, UPSTREAM } from '../support/world.ts'
+import { createWorld, ISSUER, UPSTREAM } from '../support/world.ts'
 
 const version = () => env.DB.prepare('SELECT token_version FROM users').first<number>('token_version')
 const routes = [{ path: '/*', upstream: UPSTREAM, revocation: 'session' }]
@@ -129,4 +131,26 @@ describe('RFC 7009, §2.2.1 Error Response', () => {
       expect((await world.bearer(tokens.access, '/x')).status).toBe(200)
     },
   )
+
+  it('503 where the token could not even be looked at', async () => {
+    const world = await createWorld()
+    const loaded = await loadRuntime(world.env)
+    if (loaded.outcome !== 'ready') throw new Error(loaded.problems.join(', '))
+    const broken = {
+      find: () => {
+        throw new Error('broken')
+      },
+      remember: () => undefined,
+    }
+    const request = new Request(`${ISSUER}/auth/revoke`, { method: 'POST', body: new URLSearchParams({ token: 'x' }) })
+    const response = await revokeToken({
+      request,
+      head: request,
+      requestId: 'test',
+      clientAddress: null,
+      runtime: { ...loaded.runtime, tokens: broken },
+      waitUntil: () => undefined,
+    })
+    expect(await told(response)).toEqual([503, { error: 'temporarily_unavailable' }])
+  })
 })
