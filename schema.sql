@@ -81,6 +81,27 @@ CREATE TABLE IF NOT EXISTS logout_tokens (
 
 CREATE INDEX IF NOT EXISTS logout_tokens_by_age ON logout_tokens (expires_at);
 
+-- OAuth clients. Each is a user too (id `cli_…`, no e-mail, no password): roles, scopes, claims, version and end are his.
+CREATE TABLE IF NOT EXISTS clients (
+  id TEXT PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  secret_hash TEXT,
+  previous_secret_hash TEXT,
+  previous_until INTEGER,
+  jwks TEXT,
+  created_at INTEGER NOT NULL
+) STRICT;
+
+-- Assertions that a client has authenticated by, as long as they could come again.
+CREATE TABLE IF NOT EXISTS client_assertions (
+  client_id TEXT NOT NULL,
+  jti TEXT NOT NULL,
+  expires_at INTEGER NOT NULL,
+  PRIMARY KEY (client_id, jti)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS client_assertions_by_age ON client_assertions (expires_at);
+
 -- Guesses at an account: one row an address, and one for the account as a whole (address '').
 CREATE TABLE IF NOT EXISTS sign_in_attempts (
   account TEXT NOT NULL,

@@ -82,9 +82,11 @@ interface OwnUrls {
 }
 
 const JWKS = '/.well-known/jwks.json'
-const WELL_KNOWN: ReadonlySet<string> = new Set([JWKS, '/.well-known/oauth-authorization-server'])
+const METADATA = '/.well-known/oauth-authorization-server'
+const WELL_KNOWN: ReadonlySet<string> = new Set([JWKS, METADATA])
 
-/** Loaded when the first of them is asked for. */
+/** Each is loaded when the first of its URLs is asked for. */
+const oauth = () => import('./oauth/oauth.ts')
 const pages = () => import('./pages/pages.ts')
 
 function createOwnUrls(config: Config): OwnUrls {
@@ -138,6 +140,10 @@ function createOwnUrls(config: Config): OwnUrls {
     const { logOutByProvider } = await import('./auth/provider-backchannel.ts')
     return logOutByProvider(env, req.param('id'))
   })
+  urls.post('/auth/token', async ({ env }) => (await oauth()).issueToken(env, site(env)))
+  urls.post('/auth/revoke', async ({ env }) => (await oauth()).revokeToken(env))
+  urls.post('/auth/introspect', async ({ env }) => (await oauth()).introspectToken(env))
+  urls.get(METADATA, async ({ env }) => (await oauth()).showMetadata(env.runtime.config))
   urls.get('/auth/health', ({ env }) => checkHealth(env.runtime))
   urls.get(JWKS, ({ env }) => Response.json(env.runtime.keys.publicJwks, { headers: PUBLIC_FOR_FIVE_MINUTES }))
 

@@ -1,6 +1,7 @@
 // Every minute: lost publications are made again, what nobody needs any more is forgotten, and recent changes told until the next.
 
 import { removeOldAttempts } from '../accounts/store.ts'
+import { removeOldAssertions } from '../clients/store.ts'
 import { runBatch } from '../database.ts'
 import type { Runtime } from '../runtime.ts'
 import { republish } from '../sessions/publish.ts'
@@ -19,6 +20,7 @@ export async function tidy(runtime: Runtime, scheduledAt: number): Promise<void>
       removeOldAttempts(runtime.db, REMOVE_LIMIT),
       removeOldLogoutTokens(runtime.db, REMOVE_LIMIT),
       dropOldHints(runtime.db, runtime.config.sessions.idleTimeout, REMOVE_LIMIT),
+      removeOldAssertions(runtime.db, REMOVE_LIMIT),
     ])
   } finally {
     await told
