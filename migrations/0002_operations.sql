@@ -32,3 +32,12 @@ CREATE TABLE IF NOT EXISTS deliveries (
 CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (webhook, next_at) WHERE delivered_at IS NULL AND dead_at IS NULL;
 CREATE INDEX IF NOT EXISTS deliveries_over ON deliveries (coalesce(delivered_at, dead_at))
   WHERE coalesce(delivered_at, dead_at) IS NOT NULL;
+
+-- Links that set a password once: at most one a user, good for the epoch and the e-mail that it was made for.
+CREATE TABLE IF NOT EXISTS password_resets (
+  user_id TEXT PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+  token_hash TEXT NOT NULL UNIQUE,
+  email TEXT NOT NULL,
+  session_epoch INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
