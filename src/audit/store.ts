@@ -1,6 +1,9 @@
 // The SQL of the audit trail: who did what to whom, in the batch of what it tells of. Nothing here changes an event.
 
 import type { Database } from '../database.ts'
+import { isObject } from '../json.ts'
+import type { JsonObject } from '../json.ts'
+import { readInteger, readNullable, readObject, readText } from '../rows.ts'
 
 /** What may be recorded: an action is what was tried, its outcome whether it was done. */
 export type AuditAction =
@@ -69,4 +72,50 @@ export function insertAuditOf(db: Database, event: Omit<AuditEvent, 'target'>, s
        SELECT unixepoch(), ${at(1)}, ${at(2)}, target, ${at(3)}, ${at(4)}, json_patch(details, ${at(5)}) FROM (${sql})`,
     )
     .bind(...parameters, event.actor, event.action, event.outcome, event.requestId, JSON.stringify(event.details))
+}
+
+/** Which events are looked for; `null` is any. */
+export interface TrailFilter {
+  readonly actor: string | null
+  readonly target: string | null
+  readonly action: string | null
+}
+
+/** Events before an id, the newest first. */
+export function selectTrail(db: Database, filter: TrailFilter, before: number, limit: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `SELECT id, at, actor, action, target, outcome, request_id, details FROM audit_events
+       WHERE id < ?1 AND (?2 IS NULL OR actor = ?2) AND (?3 IS NULL OR target = ?3) AND (?4 IS NULL OR action = ?4)
+       ORDER BY id DESC LIMIT ?5`,
+    )
+    .bind(before, filter.actor, filter.target, filter.action, limit)
+}
+
+/** An event as it was recorded. */
+export interface RecordedEvent {
+  readonly id: number
+  /** Unix seconds. */
+  readonly at: number
+  readonly actor: string
+  readonly action: string
+  readonly target: string | null
+  readonly outcome: string
+  readonly requestId: string | null
+  readonly details: JsonObject
+}
+
+/** A row of `selectTrail`. */
+export function parseRecorded(row: unknown): RecordedEvent {
+  if (!isObject(row)) throw new TypeError('a row is none')
+  return {
+    id: readInteger(row['id']),
+    at: readInteger(row['at']),
+    actor: readText(row['actor']),
+    action: readText(row['action']),
+    target: readNullable(row['target'], readText),
+    outcome: readText(row['outcome']),
+    requestId: readNullable(row['request_id'], readText),
+    details: readObject(row['details']),
+  }
 }
