@@ -140,7 +140,10 @@ function createOwnUrls(config: Config): OwnUrls {
     const { logOutByProvider } = await import('./auth/provider-backchannel.ts')
     return logOutByProvider(env, req.param('id'))
   })
-  urls.post('/auth/reset', ({ env }) => resetByLink(env, site(env)))
+  urls.get('/auth/reset', async ({ env }) => (await pages()).showReset(env))
+  urls.post('/auth/reset', async ({ env }) =>
+    isNavigation(env.head) ? (await pages()).submitReset(env, site(env)) : resetByLink(env, site(env)),
+  )
   urls.all('/auth/admin/*', async ({ env }) => {
     const { answerAdmin } = await import('./admin/admin.ts')
     return answerAdmin(env, env.path, findAdministrator)

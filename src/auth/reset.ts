@@ -10,13 +10,14 @@ import { comingReset, deleteReset, parseReset, resetPassword, selectReset } from
 import type { Exchange } from '../runtime.ts'
 import type { Ended } from '../sessions/lifecycle.ts'
 import { countAlive, parseCount, parseRaised } from '../sessions/store.ts'
+import type { Body } from './body.ts'
 import { readBody } from './body.ts'
 import { announceEnded } from './effective.ts'
 import type { Site } from './same-site.ts'
 import { enforceTransport } from './same-site.ts'
 import { enforceAddressLimit } from './sign-in.ts'
 
-interface ResetForm {
+export interface ResetForm {
   readonly token: string
   readonly password: string
 }
@@ -28,27 +29,36 @@ interface ResetForm {
  */
 export async function resetByLink(exchange: Exchange, site: Site): Promise<Response> {
   if (!exchange.runtime.config.passwords.signIn) throw new Denial('no_route')
-  const form = await readForm(exchange.request)
+  const form = parseResetForm(await readBody(exchange.request, ['token', 'password']))
   enforceTransport(site, 'token')
-  await enforceAddressLimit(exchange)
-  return announceEnded(exchange, await commitReset(exchange, form), [])
+  const ended = await useLink(exchange, form)
+  if (ended === null) throw refused('the link is over, or has been used')
+  return announceEnded(exchange, ended, [])
 }
 
-async function readForm(request: Request): Promise<ResetForm> {
-  const { token, password } = await readBody(request, ['token', 'password'])
-  if (token === undefined || password === undefined) throw refused('token and password are required')
+/** @throws Denial `invalid_request`, with `detail` for a password that is refused */
+export function parseResetForm({ token, password }: Body): ResetForm {
+  if (token === undefined || password === undefined)
+    throw new Denial('invalid_request', { reason: 'token or password' })
   const problem = passwordProblem(password)
   if (problem !== null) throw refused(problem)
   return { token, password }
 }
 
-/** The link is looked at before the password is hashed, and by the statement that uses it up once more. */
-async function commitReset({ runtime, requestId }: Exchange, { token, password }: ResetForm): Promise<Ended> {
+/**
+ * Sets the password and ends every session; `null` where the link is not good. It is looked at before the password is hashed,
+ * and by the statement that uses it up once more.
+ * Does NOT publish.
+ * @throws Denial `rate_limited`
+ */
+export async function useLink(exchange: Exchange, { token, password }: ResetForm): Promise<Ended | null> {
+  await enforceAddressLimit(exchange)
+  const { runtime, requestId } = exchange
   const { db, config } = runtime
   const tokenHash = sha256(token)
   const [found] = await runBatch(db, [selectReset(db, tokenHash)])
   const userId = parseReset(found?.[0])
-  if (userId === null) throw overLink()
+  if (userId === null) return null
   const passwordHash = await hashPassword(password)
   const event = { actor: userId, action: 'password.reset', outcome: 'success', requestId, details: {} } as const
   const [alive, , raised] = await runBatch(db, [
@@ -58,12 +68,7 @@ async function commitReset({ runtime, requestId }: Exchange, { token, password }
     deleteReset(db, tokenHash),
   ])
   const user = parseRaised(raised?.[0])
-  if (user === null) throw overLink()
-  return { ended: parseCount(alive?.[0]), raised: [user] }
-}
-
-function overLink(): Denial {
-  return refused('the link is over, or has been used')
+  return user === null ? null : { ended: parseCount(alive?.[0]), raised: [user] }
 }
 
 function refused(detail: string): Denial {
