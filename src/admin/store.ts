@@ -57,7 +57,7 @@ export function requirePerson(db: Database, id: string, version: number | null):
   return db
     .prepare(
       `INSERT INTO users (id, token_version, created_at, changed_at) SELECT ?1, NULL, 0, 0
-       WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.id = ?1 AND ${IS_PERSON} AND u.token_version = coalesce(?2, u.token_version))`,
+       WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.id = ?1 AND ${IS_PERSON} AND (?2 IS NULL OR ?2 = u.token_version))`,
     )
     .bind(id, version)
 }
