@@ -1,5 +1,6 @@
 // Creating users, one by one or many who come from another system with their password hashes.
 
+import { passwordProblem } from '../accounts/password-policy.ts'
 import { hashPassword } from '../accounts/passwords.ts'
 import { newUserId } from '../accounts/user-id.ts'
 import { answerJson } from '../auth/answer.ts'
@@ -43,7 +44,7 @@ export const createUser = operation({
     const { db, config } = call.runtime
     const [described, password] = [readDescribed(body, ''), body.get('password')]
     if (password !== undefined && described.email === null) throw invalid('a password needs an email to sign in with')
-    const passwordHash = password === undefined ? null : await hashPassword(password)
+    const passwordHash = password === undefined ? null : await hashGiven(password)
     const person = { ...described, passwordHash, isDisabled: false }
     const rows = await insertOrRefuse(
       db,
@@ -57,6 +58,13 @@ export const createUser = operation({
     return answer
   },
 })
+
+/** @throws Denial `invalid_request` for a password that nobody may choose */
+async function hashGiven(password: string): Promise<string> {
+  const problem = await passwordProblem(password)
+  if (problem !== null) throw invalid(`password ${problem}`)
+  return hashPassword(password)
+}
 
 /** Users of one call: each costs a statement for his audit event, and D1 takes a thousand in an invocation. */
 const MAX_IMPORT = 500

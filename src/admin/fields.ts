@@ -1,7 +1,6 @@
 // Members of requests: each is read into its type, and described for the document, in one place.
 
 import { parseEmail } from '../accounts/email.ts'
-import { passwordProblem } from '../accounts/password-policy.ts'
 import { passwordHashProblem } from '../accounts/passwords.ts'
 import { isReservedId, isUserId } from '../accounts/user-id.ts'
 import { decodeBase64url } from '../crypto.ts'
@@ -124,16 +123,8 @@ export const EMAIL_PREFIX = textField({ minLength: 1, maxLength: 254 }, 'must be
   text === '' || text.length > 254 ? null : text.replace(/[A-Z]/g, (letter) => letter.toLowerCase()),
 )
 
-export const PASSWORD: Field<string> = {
-  schema: { type: 'string', minLength: 8, maxLength: 256, writeOnly: true },
-  isOptional: false,
-  read: (value, name) => {
-    if (typeof value !== 'string') throw invalid(`${name} must be a text`)
-    const problem = passwordProblem(value)
-    if (problem !== null) throw invalid(`${name} ${problem}`)
-    return value
-  },
-}
+/** Does NOT judge it; `passwordProblem` does. */
+export const PASSWORD = textField({ minLength: 8, maxLength: 256, writeOnly: true }, 'must be a text', (text) => text)
 
 export const PASSWORD_HASH: Field<string> = {
   schema: { type: 'string', description: 'bcrypt ($2a$, $2b$, $2y$) or scrypt (PHC string)', writeOnly: true },

@@ -117,7 +117,7 @@ function operationId(summary: string): string {
 }
 
 /** The names that a path binds. */
-export function pathNames(path: string): readonly string[] {
+function pathNames(path: string): readonly string[] {
   return path.split('/').flatMap((segment) => (segment.startsWith(':') ? [segment.slice(1)] : []))
 }
 

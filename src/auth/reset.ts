@@ -29,7 +29,7 @@ export interface ResetForm {
  */
 export async function resetByLink(exchange: Exchange, site: Site): Promise<Response> {
   if (!exchange.runtime.config.passwords.signIn) throw new Denial('no_route')
-  const form = parseResetForm(await readBody(exchange.request, ['token', 'password']))
+  const form = await parseResetForm(await readBody(exchange.request, ['token', 'password']))
   enforceTransport(site, 'token')
   const ended = await useLink(exchange, form)
   if (ended === null) throw refused('the link is over, or has been used')
@@ -37,10 +37,10 @@ export async function resetByLink(exchange: Exchange, site: Site): Promise<Respo
 }
 
 /** @throws Denial `invalid_request`, with `detail` for a password that is refused */
-export function parseResetForm({ token, password }: Body): ResetForm {
+export async function parseResetForm({ token, password }: Body): Promise<ResetForm> {
   if (token === undefined || password === undefined)
     throw new Denial('invalid_request', { reason: 'token or password' })
-  const problem = passwordProblem(password)
+  const problem = await passwordProblem(password)
   if (problem !== null) throw refused(problem)
   return { token, password }
 }

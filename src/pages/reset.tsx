@@ -45,7 +45,7 @@ export async function submitReset(exchange: Exchange, site: Site): Promise<Respo
   return submitOrShow(
     exchange,
     async () => {
-      const ended = await useLink(exchange, parseResetForm(body))
+      const ended = await useLink(exchange, await parseResetForm(body))
       if (ended === null) return answerForm({ config, token, problem: OVER }, { status: 400 })
       await publishEnded(exchange.runtime, ended)
       return answerSeeOther(`${pagePath(config, 'reset')}?done=yes`, [])

@@ -72,7 +72,7 @@ export function memberAt(value: unknown, ...names: readonly string[]): unknown {
 }
 
 /** What of a value is otherwise than a JSON Schema says, of the few words that the document uses. */
-export function schemaProblems(value: unknown, schema: unknown, at: string): readonly string[] {
+function schemaProblems(value: unknown, schema: unknown, at: string): readonly string[] {
   if (!isObject(schema)) return [`${at} is not in the document`]
   const { type, properties, required, items } = schema
   const types = Array.isArray(type) ? type : [type]
