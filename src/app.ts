@@ -6,6 +6,7 @@ import { endSessionOf, showDevices } from './auth/devices.ts'
 import { createHealthCheck } from './auth/health.ts'
 import { replaceOwnPassword } from './auth/password.ts'
 import { refresh } from './auth/refresh.ts'
+import { resetByLink } from './auth/reset.ts'
 import type { Site } from './auth/same-site.ts'
 import { showSession } from './auth/session.ts'
 import { signIn } from './auth/sign-in.ts'
@@ -14,6 +15,7 @@ import { signUp } from './auth/sign-up.ts'
 import { answerOrRefuse } from './boundary.ts'
 import type { Config, Cors } from './config/config.ts'
 import { Denial } from './denial.ts'
+import { findAdministrator } from './gateway/administrator.ts'
 import { findCaller } from './gateway/caller.ts'
 import { isPreflight, preflightResponse, withCors } from './gateway/cors.ts'
 import { siteOf } from './gateway/csrf.ts'
@@ -144,6 +146,14 @@ function createOwnUrls(config: Config): OwnUrls {
   urls.post('/auth/revoke', async ({ env }) => (await oauth()).revokeToken(env))
   urls.post('/auth/introspect', async ({ env }) => (await oauth()).introspectToken(env))
   urls.get(METADATA, async ({ env }) => (await oauth()).showMetadata(env.runtime.config))
+  urls.get('/auth/reset', async ({ env }) => (await pages()).showReset(env))
+  urls.post('/auth/reset', async ({ env }) =>
+    isNavigation(env.head) ? (await pages()).submitReset(env, site(env)) : resetByLink(env, site(env)),
+  )
+  urls.all('/auth/admin/*', async ({ env }) => {
+    const { answerAdmin } = await import('./admin/admin.ts')
+    return answerAdmin(env, env.path, findAdministrator)
+  })
   urls.get('/auth/health', ({ env }) => checkHealth(env.runtime))
   urls.get(JWKS, ({ env }) => Response.json(env.runtime.keys.publicJwks, { headers: PUBLIC_FOR_FIVE_MINUTES }))
 

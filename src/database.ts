@@ -25,13 +25,21 @@ export async function runBatch(
   return results.map((result) => result.results)
 }
 
+/** The column whose `UNIQUE` rolled a batch back, `users.email`; `null` for every other failure. */
+export function findTakenColumn(error: unknown): string | null {
+  return /UNIQUE constraint failed: (\w+\.\w+)/.exec(messageOf(error))?.[1] ?? null
+}
+
 /**
  * The column whose `NOT NULL` rolled a batch back, `users.claims`; `null` for every other failure.
  * D1 tells what its code is about in the message alone.
  */
 export function findBrokenColumn(error: unknown): string | null {
-  const message = error instanceof Error ? error.message : ''
-  return /NOT NULL constraint failed: (\w+\.\w+)/.exec(message)?.[1] ?? null
+  return /NOT NULL constraint failed: (\w+\.\w+)/.exec(messageOf(error))?.[1] ?? null
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : ''
 }
 
 /** True where a batch was rolled back because a row of that table with such a key was there. */

@@ -1,6 +1,7 @@
 // Everything that one `Gatehouse-Session` header asks for, as one transaction (DESIGN §9.3).
 
 import { insertNamedUser, selectUserById } from '../accounts/store.ts'
+import { isReservedId } from '../accounts/user-id.ts'
 import type { Database } from '../database.ts'
 import { findBrokenColumn, runBatch } from '../database.ts'
 import { Denial } from '../denial.ts'
@@ -84,9 +85,6 @@ function stepsOf(runtime: Runtime, member: ControlMember, scene: Scene): readonl
     : [profileStep(runtime, userId, member.profile)]
 }
 
-/** Ids of these kinds are the gateway's to give: no upstream can take one that is free. */
-const RESERVED_ID = /^(?:usr|cli|key)_/
-
 function openingSteps(
   runtime: Runtime,
   { userId, profile }: Extract<ControlMember, { action: 'open' }>,
@@ -95,7 +93,7 @@ function openingSteps(
   const { db, config } = runtime
   const { idleTimeout, maxPerUser } = config.sessions
   return [
-    ...(RESERVED_ID.test(userId) ? [] : [write(insertNamedUser(db, userId))]),
+    ...(isReservedId(userId) ? [] : [write(insertNamedUser(db, userId))]),
     profileStep(runtime, userId, profile),
     write(insertVouchedSession(db, { ...device, userId, amr: [] })),
     write(awaitMarker(db, userId)),

@@ -3,6 +3,7 @@
 import { removeOldAttempts } from '../accounts/store.ts'
 import { removeOldAssertions } from '../clients/store.ts'
 import { runBatch } from '../database.ts'
+import { removeOldResets } from '../resets/store.ts'
 import type { Runtime } from '../runtime.ts'
 import { republish } from '../sessions/publish.ts'
 import { dropOldHints, removeOldLogoutTokens } from '../sessions/store.ts'
@@ -18,6 +19,7 @@ export async function tidy(runtime: Runtime, scheduledAt: number): Promise<void>
     await republish(runtime)
     await runBatch(runtime.db, [
       removeOldAttempts(runtime.db, REMOVE_LIMIT),
+      removeOldResets(runtime.db, REMOVE_LIMIT),
       removeOldLogoutTokens(runtime.db, REMOVE_LIMIT),
       dropOldHints(runtime.db, runtime.config.sessions.idleTimeout, REMOVE_LIMIT),
       removeOldAssertions(runtime.db, REMOVE_LIMIT),

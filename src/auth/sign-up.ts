@@ -1,9 +1,9 @@
 // Signing up with e-mail and password, where the operator has opened it.
 
-import { newUserId } from '../accounts/email.ts'
 import { passwordProblem } from '../accounts/password-policy.ts'
 import { hashPassword } from '../accounts/passwords.ts'
 import { insertUser } from '../accounts/store.ts'
+import { newUserId } from '../accounts/user-id.ts'
 import { Denial } from '../denial.ts'
 import type { Exchange } from '../runtime.ts'
 import type { SessionState } from '../sessions/store.ts'

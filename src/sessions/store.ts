@@ -67,7 +67,7 @@ export interface NewSession {
 }
 
 /** `?1` of a statement that uses it is the idle timeout. Not ended, inside both timeouts, of the user's epoch, not disabled. */
-const ALIVE = `s.ended_at IS NULL AND s.expires_at > unixepoch() AND s.last_seen_at + ?1 > unixepoch()
+export const ALIVE = `s.ended_at IS NULL AND s.expires_at > unixepoch() AND s.last_seen_at + ?1 > unixepoch()
   AND s.session_epoch = u.session_epoch AND u.disabled_at IS NULL`
 
 /** Never issues a number twice, even on a database that was restored to an earlier time. */

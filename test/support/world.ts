@@ -189,6 +189,9 @@ async function emptyStorage(): Promise<void> {
   const tables = [
     'client_assertions',
     'clients',
+    'deliveries',
+    'audit_events',
+    'password_resets',
     'logout_tokens',
     'identities',
     'sessions',
