@@ -7,6 +7,9 @@ const MINUTE = 60
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
+/** Seconds after which no access token that any configuration allows is good any more: the bounds below, together. */
+export const LONGEST_TOKEN_LIFE = HOUR + MINUTE
+
 export function readTokens(root: Table): Config['tokens'] {
   const table = readOptionalTable(root, 'TOKENS', ['access_ttl', 'clock_skew'])
   return {
