@@ -18,11 +18,13 @@ import { Denial } from './denial.ts'
 import { findAdministrator } from './gateway/administrator.ts'
 import { findCaller } from './gateway/caller.ts'
 import { isPreflight, preflightResponse, withCors } from './gateway/cors.ts'
-import { siteOf } from './gateway/csrf.ts'
+import { siteOf, writes } from './gateway/csrf.ts'
 import { createGateway, handle } from './gateway/handle.ts'
 import type { Target } from './gateway/path.ts'
 import { ambiguousPath, canonicalTarget, enforceHost, otherReadings } from './gateway/path.ts'
-import { writeLog } from './log.ts'
+import { describeFault, writeLog } from './log.ts'
+import type { Meter } from './metrics.ts'
+import { createMeter } from './metrics.ts'
 import { isNavigation } from './navigation.ts'
 import { refuse } from './refusal.ts'
 import type { RequestHead } from './request-head.ts'
@@ -49,19 +51,39 @@ function createReadyApp(runtime: Runtime): App {
   const gateway = createGateway(runtime)
   const own = createOwnUrls(runtime.config)
   return (request, context) => {
-    const exchange = createExchange(request, runtime, context)
+    const meter = runtime.metrics === null ? null : createMeter(runtime.metrics)
+    const exchange = createExchange(request, runtime, context, meter)
     const { head } = exchange
     const finish = (refusal: Response): Response => withOwnCors(refusal, head, own)
-    return answerOrRefuse({ exchange, finish }, () => {
+    const answered = answerOrRefuse({ exchange, finish }, () => {
       enforceHost(head.headers.get('Host'))
       const target = canonicalTarget(head.url)
       const ownPath = findOwnPath(runtime.config, target)
       return ownPath === null ? handle(exchange, target, gateway) : answerOwn(own, exchange, ownPath)
     })
+    if (meter !== null) context.waitUntil(measure(exchange, meter, answered))
+    return answered
   }
 }
 
-function createExchange(request: Request, runtime: Runtime, context: Pick<ExecutionContext, 'waitUntil'>): Exchange {
+/** Once the answer is on its way; that it cannot be counted is no reason not to give it. */
+async function measure(exchange: Exchange, meter: Meter, answered: Promise<Response>): Promise<void> {
+  const { head, requestId, runtime } = exchange
+  try {
+    const { status } = await answered
+    await runtime.sleepUntil(0)
+    meter.write({ status, writes: writes(head) })
+  } catch (error) {
+    runtime.log({ event: 'fault', request_id: requestId, reason: 'metrics', ...describeFault(error) })
+  }
+}
+
+function createExchange(
+  request: Request,
+  runtime: Runtime,
+  context: Pick<ExecutionContext, 'waitUntil'>,
+  meter: Meter | null,
+): Exchange {
   const head = readHead(request)
   return {
     request,
@@ -69,6 +91,7 @@ function createExchange(request: Request, runtime: Runtime, context: Pick<Execut
     requestId: crypto.randomUUID(),
     clientAddress: head.headers.get('CF-Connecting-IP'),
     runtime,
+    note: meter?.note ?? null,
     waitUntil: (work) => context.waitUntil(work),
   }
 }
@@ -209,7 +232,8 @@ function foldedPath({ segments }: Target): string {
 }
 
 async function answerOwn({ urls, cors }: OwnUrls, exchange: Exchange, path: string): Promise<Response> {
-  const { request } = exchange
+  const { request, note } = exchange
+  note?.({ route: 'own' })
   if (cors !== null && isPreflight(request)) return preflightResponse(request, { methods: OWN_METHODS }, cors)
   const response = await answerOrRefuse({ exchange, signsIn: PAGES_OF_SOMEBODY.has(path) }, async () =>
     urls.fetch(request, { ...exchange, path }),

@@ -8,7 +8,7 @@ import type { RequestHead } from './request-head.ts'
 import type { Exchange } from './runtime.ts'
 
 export interface Bounds {
-  readonly exchange: Pick<Exchange, 'head' | 'requestId' | 'runtime'>
+  readonly exchange: Pick<Exchange, 'head' | 'requestId' | 'runtime' | 'note'>
   /** The route's key, once there is one. */
   readonly route?: string
   /** True where pages send whoever is not signed in to the sign-in page. */
@@ -23,9 +23,10 @@ export async function answerOrRefuse(bounds: Bounds, step: () => Promise<Respons
     return await step()
   } catch (error) {
     const { exchange, signsIn = false, ...rest } = bounds
-    const { head: request, requestId, runtime } = exchange
+    const { head: request, requestId, runtime, note } = exchange
     const denial = error instanceof Denial ? error : new Denial('unavailable', { cause: error })
     runtime.log(describeRefusal({ request, requestId, ...rest }, denial))
+    note?.({ outcome: denial.code })
     const refusal = await refuse({ request, requestId, config: runtime.config, signsIn }, denial)
     return bounds.finish?.(refusal) ?? refusal
   }

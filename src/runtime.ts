@@ -8,6 +8,7 @@ import type { Database } from './database.ts'
 import { createDatabase } from './database.ts'
 import type { Log } from './log.ts'
 import { writeLog } from './log.ts'
+import type { Note } from './metrics.ts'
 import type { Fetch } from './outbound.ts'
 import type { Known } from './providers/discovery.ts'
 import type { RequestHead } from './request-head.ts'
@@ -45,6 +46,8 @@ export interface Runtime {
   readonly providerMetadata: Map<Provider, Known>
   /** Asks servers that are no upstream. */
   readonly fetch: Fetch
+  /** Where data points go; `null` where nobody wants any. */
+  readonly metrics: AnalyticsEngineDataset | null
   readonly findFetcher: (binding: string) => Fetcher | null
   readonly findRateLimit: (binding: string) => RateLimit | null
 }
@@ -58,6 +61,8 @@ export interface Exchange {
   /** The client's address as Cloudflare gives it. */
   readonly clientAddress: string | null
   readonly runtime: Runtime
+  /** Tells the request's data point what became of it; `null` where there is none. */
+  readonly note: Note | null
   readonly waitUntil: (work: Promise<unknown>) => void
 }
 
@@ -114,6 +119,7 @@ function assemble(env: Env, { config, keys, sessionKeys, issuerSecrets, provider
     providerSecrets,
     providerMetadata: new Map(),
     fetch: ask,
+    metrics: findBinding(env, 'METRICS', isDataset),
     findFetcher: (name) => findBinding(env, name, isFetcher),
     findRateLimit: (name) => findBinding(env, name, isRateLimit),
   }
@@ -151,6 +157,10 @@ function isNamespace(value: unknown): value is KVNamespace {
 
 function isFetcher(value: unknown): value is Fetcher {
   return hasMethod(value, 'fetch')
+}
+
+function isDataset(value: unknown): value is AnalyticsEngineDataset {
+  return hasMethod(value, 'writeDataPoint')
 }
 
 function isRateLimit(value: unknown): value is RateLimit {

@@ -19,6 +19,7 @@ export function variables(toml: JsonObject): JsonObject {
 const METHODS: Readonly<Record<string, readonly string[]>> = {
   d1_databases: ['prepare', 'batch'],
   kv_namespaces: ['get', 'put'],
+  analytics_engine_datasets: ['writeDataPoint'],
   ratelimits: ['limit'],
   services: ['fetch'],
   mtls_certificates: ['fetch'],

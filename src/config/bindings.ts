@@ -2,7 +2,7 @@
 
 import type { JsonObject } from '../json.ts'
 import type { Config } from './config.ts'
-import { readText, refuse, type Table } from './read.ts'
+import { isWritten, readText, refuse, type Table } from './read.ts'
 
 /** True where the env has a live binding of this name with all these methods. */
 function hasMethods(env: JsonObject, name: string, methods: readonly string[]): boolean {
@@ -32,6 +32,12 @@ export function requireSignInLimit(
   if ((!passwords.signIn && providers.length === 0) || hasMethods(root.members, 'SIGN_IN_LIMIT', ['limit'])) return
   const reason = passwords.signIn ? 'PASSWORDS.sign_in is on' : 'there are PROVIDERS'
   refuse(root, 'SIGN_IN_LIMIT', `must be a rate limit binding, because ${reason}`)
+}
+
+/** What is not needed must still be what its name says, or it would count nothing without a word. */
+export function refuseOtherMetrics(root: Table): void {
+  const isGood = !isWritten(root, 'METRICS') || hasMethods(root.members, 'METRICS', ['writeDataPoint'])
+  if (!isGood) refuse(root, 'METRICS', 'must be an Analytics Engine binding')
 }
 
 /** The name of a live binding, of which a table says that it wants to use it. */

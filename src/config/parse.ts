@@ -1,6 +1,6 @@
 // The Worker's env -> Config; every problem at once, each under the key that the operator wrote.
 
-import { requireSignInLimit, requireStores } from './bindings.ts'
+import { refuseOtherMetrics, requireSignInLimit, requireStores } from './bindings.ts'
 import type { Config } from './config.ts'
 import { foldHeaderName } from './identity-headers.ts'
 import { readIssuers } from './issuers.ts'
@@ -37,6 +37,7 @@ function readConfig(root: Table): Config {
   const names = routes.flatMap((route) => route.headers.map((header) => foldHeaderName(header.name)))
   requireStores(root)
   requireSignInLimit(root, ways)
+  refuseOtherMetrics(root)
   refuseLaterVariables(root)
   refuseUnknownVariables(
     root,

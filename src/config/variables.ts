@@ -21,7 +21,8 @@ export const VARIABLES: readonly string[] = [
 ]
 
 /** What is no variable: names of the platform, secrets, and bindings that are asked for anyway. */
-const BESIDE = /^(?:__.*|CF_VERSION_METADATA|SIGNING_KEYS|SESSION_KEYS|KEY_STATES|PROVIDER_.+_SECRET|DB|MARKERS)$/s
+const BESIDE =
+  /^(?:__.*|CF_VERSION_METADATA|SIGNING_KEYS|SESSION_KEYS|KEY_STATES|PROVIDER_.+_SECRET|DB|MARKERS|METRICS)$/s
 
 /** The variables that hold routes, in the order of the env. */
 export function routeVariables(root: Table): readonly string[] {

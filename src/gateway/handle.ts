@@ -36,11 +36,12 @@ export function createGateway({ config, keys }: Runtime): Gateway {
 
 /** Answers a request that is not for one of the gateway's own URLs. */
 export function handle(exchange: Exchange, target: Target, gateway: Gateway): Promise<Response> {
-  const { head, runtime } = exchange
+  const { head, runtime, note } = exchange
   const preflight = isPreflight(head)
   const method = preflight ? (head.headers.get('Access-Control-Request-Method') ?? '') : head.method
   const match = matchRoute(gateway.table, target, method)
   const { cors, key, unauthenticated } = match.route
+  note?.({ route: key })
   if (preflight && cors !== null) return Promise.resolve(preflightResponse(head, match.route, cors))
   const signsIn = unauthenticated === 'sign-in' && target.host === runtime.config.issuerHost
   const answered = answerOrRefuse({ exchange, route: key, signsIn }, () =>
@@ -157,6 +158,7 @@ async function send(
     cookies: cookieNames(config.insecureCookies),
     findFetcher: runtime.findFetcher,
   })
+  exchange.note?.({ outcome: 'passed', upstreamStatus: forwarded.response.status })
   const settled = control === null ? NOTHING : await obeyControl(exchange, control, identity, forwarded)
   const renewed = renewal === null ? [] : await readyLines(runtime, renewal)
   return withCredentials(forwarded.response, settled.cookies.length > 0 ? settled.cookies : renewed, settled.headers)

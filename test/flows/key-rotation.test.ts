@@ -86,13 +86,13 @@ describe('a rotation', () => {
       )
       refused.push(...statuses.flat().flatMap((status) => (status === 200 ? [] : [`deployment ${at}: ${status}`])))
     }
+    expect(refused).toEqual([])
     expect(files.map(({ KEY_STATES }) => statesIn(KEY_STATES))).toEqual([
       'active active',
       'active standby active standby',
       'active retiring active retiring',
       'active active retiring',
     ])
-    expect(refused).toEqual([])
   })
 
   it('signs nobody out who was signed in before it began, however long it takes', async () => {

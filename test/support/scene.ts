@@ -86,7 +86,15 @@ export function createScene({ schedule, d1, kv, reference, base, violate }: Scen
       if (isThief) byThief.add(through)
       raisedBy.set(through, raised)
     }
-    const exchange = { request, head: request, requestId: 'scheduled', clientAddress: ADDRESS, runtime, waitUntil }
+    const exchange = {
+      request,
+      head: request,
+      requestId: 'scheduled',
+      clientAddress: ADDRESS,
+      runtime,
+      note: null,
+      waitUntil,
+    }
     return { exchange, logged, raised, sessionId, wasOver: sessionId !== null && !reference.isAlive(sessionId) }
   }
 

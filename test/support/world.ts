@@ -163,7 +163,7 @@ async function openDirectly(env_: JsonObject, transport: Transport, userId: stri
   const waitUntil = (work: Promise<unknown>) => context.waitUntil(work)
   const { runtime } = loaded
   const request = new Request(ISSUER)
-  const exchange = { request, head: request, requestId: 'test', clientAddress: null, runtime, waitUntil }
+  const exchange = { request, head: request, requestId: 'test', clientAddress: null, runtime, note: null, waitUntil }
   const proof = { userId, checked: { sessionEpoch: await epochOf(userId), passwordHash }, amr: ['pwd'] }
   const session = await openFor(exchange, proof, transport, { before: [], after: [] })
   if (session === null) throw new Error('no session')
