@@ -208,7 +208,7 @@ function ownCors({ webOrigins }: Config): Cors | null {
  * Reserved on ISSUER's host, in any spelling: AUTH_PATH and what is below it, and the well-known URLs.
  * @throws Denial `ambiguous_path` where only another reading of the path is one of them
  */
-function findOwnPath({ issuerHost, authPath }: Config, target: Target): string | null {
+export function findOwnPath({ issuerHost, authPath }: Config, target: Target): string | null {
   if (target.host !== issuerHost) return null
   const readings = target.oddities.size === 0 ? [target] : [target, ...otherReadings(target)]
   if (!readings.some((reading) => isReserved(reading, authPath))) return null

@@ -26,7 +26,7 @@ function row(route: Route): readonly string[] {
   ]
 }
 
-function demands(route: Route): readonly string[] {
+export function demands(route: Route): readonly string[] {
   if (route.access === 'public') return []
   const issuers = [...(route.acceptsSelf ? ['self'] : []), ...route.issuers.map((issuer) => issuer.issuer)]
   const { scopes, roles, maxAuthAge } = route

@@ -43,7 +43,7 @@ export function openStorage(place: Place): Storage {
 }
 
 /** A development server keeps its markers under the preview id, where there is one. */
-function usesPreview({ config, where }: Place): boolean {
+export function usesPreview({ config, where }: Place): boolean {
   if (where === 'remote') return false
   const { kv_namespaces: namespaces } = parse(readFileSync(config, 'utf8'))
   if (!Array.isArray(namespaces)) return false

@@ -16,6 +16,7 @@ import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { afterAll } from 'vitest'
 
 import { bundleInto } from '../../bin/bundle.ts'
+import type { Secrets } from '../../bin/secrets.ts'
 
 export const ISSUER = 'https://gateway.test'
 
@@ -52,6 +53,7 @@ export interface Gateway {
   readonly token: (claims?: Readonly<Record<string, Json>>) => Promise<string>
   /** The Worker's log lines so far. */
   readonly log: readonly string[]
+  readonly secrets: Secrets
   readonly db: D1Database
   readonly markers: Awaited<ReturnType<Miniflare['getKVNamespace']>>
 }
@@ -75,9 +77,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const place = placeOf(options)
   const { issuer } = place
   const key = await makeSigningKey()
+  const secrets = secretsOf(key)
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
-      workers: [gatewayWorker(await bundle(), key, place, options), ...serviceWorkers(options)],
+      workers: [gatewayWorker(await bundle(), secrets, place, options), ...serviceWorkers(options)],
       handleStructuredLogs: ({ message }) => void log.push(message),
     }),
   )
@@ -94,6 +97,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     send: async (target, sending) => readAnswer(await openRequest({ issuer, port }, target, sending)),
     token: (claims) => mint(key, issuer, claims),
     log,
+    secrets,
     db,
     markers,
   }
@@ -140,16 +144,16 @@ type Worker = Extract<V4MiniflareOptions, { workers: unknown }>['workers'][numbe
 
 const COMPATIBILITY_DATE = '2026-08-01'
 
+function secretsOf(key: JWK): Secrets {
+  return { SIGNING_KEYS: JSON.stringify({ keys: [key] }), SESSION_KEYS: randomBytes(32).toString('base64url') }
+}
+
 function gatewayWorker(
   script: string,
-  key: JWK,
+  secrets: Secrets,
   { issuer, port }: Place,
   { vars, services = {}, rateLimits = [] }: GatewayOptions,
 ): Worker {
-  const secrets = {
-    SIGNING_KEYS: JSON.stringify({ keys: [key] }),
-    SESSION_KEYS: randomBytes(32).toString('base64url'),
-  }
   return {
     name: 'gatehouse',
     modules: true,
