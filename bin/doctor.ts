@@ -86,7 +86,7 @@ function firstLines(error: unknown): string {
   return message
     .split('\n')
     .filter((line) => line.trim() !== '')
-    .slice(0, 3)
+    .slice(0, 8)
     .join(' ')
     .slice(0, 300)
 }

@@ -1,9 +1,11 @@
 // What is looked at in a deployment, a finding a line: well, to be looked into, or bad, and then what to do.
 import type { Config } from '../../src/config/config.ts'
 import { secretNames } from '../../src/config/secrets.ts'
+import type { Fetch } from '../../src/outbound.ts'
+import { findMetadata } from '../../src/providers/discovery.ts'
 import { readInteger, readText } from '../../src/rows.ts'
 import { markerKey } from '../../src/sessions/markers.ts'
-import { fetchJwks, reasonOf } from '../../src/tokens/jwks-source.ts'
+import { fetchJwks } from '../../src/tokens/jwks-source.ts'
 import { planMarkers } from '../markers/plan.ts'
 import type { Deployment } from './deployment.ts'
 import type { Schema } from './schema.ts'
@@ -20,7 +22,7 @@ export interface Patient {
   readonly config: Config
   readonly deployment: Deployment
   readonly schema: Schema
-  readonly fetch: (url: string, init?: RequestInit) => Promise<Response>
+  readonly fetch: Fetch
   /** Unix seconds of this machine. */
   readonly now: () => number
   /** How to name the deployment to wrangler: `--remote --config wrangler.toml`. */
@@ -42,6 +44,7 @@ export const CHECKS: readonly Check[] = [
   { name: 'publication', look: lookAtPublication },
   { name: 'markers', look: lookAtMarkers },
   { name: 'issuers', look: lookAtIssuers },
+  { name: 'providers', look: lookAtProviders },
 ]
 
 /** Seconds after which something that the cron does every minute is late. */
@@ -149,23 +152,36 @@ async function lookAtMarkers({ deployment, place }: Patient): Promise<Finding> {
 
 async function lookAtIssuers({ config, fetch }: Patient): Promise<Finding> {
   const remote = config.issuers.filter(({ secret }) => secret === null)
-  if (remote.length === 0) return ok('none to be reached')
-  const tried = await Promise.all(
-    remote.map(async (issuer) => {
-      try {
-        const { keys } = await fetchJwks(fetch, issuer)
-        return Array.isArray(keys) && keys.length > 0 ? null : `${issuer.issuer} (no keys)`
-      } catch (error) {
-        return `${issuer.issuer} (${reasonOf(error)})`
-      }
-    }),
-  )
-  const failed = tried.filter((each) => each !== null)
-  if (failed.length === 0) return ok(`${remote.length} reached`)
+  const failed = await namesOfFailed(remote, async (issuer) => {
+    const { keys } = await fetchJwks(fetch, issuer)
+    if (!Array.isArray(keys) || keys.length === 0) throw new Error('no keys')
+  })
+  if (failed.length === 0) return ok(`${remote.length} to be reached, and reached`)
+  return bad(`not reached from here: ${failed.join(', ')}`, 'their tokens are 503 where the gateway has no keys either')
+}
+
+async function lookAtProviders({ config, fetch, now }: Patient): Promise<Finding> {
+  const failed = await namesOfFailed(config.providers, async (provider) => {
+    await findMetadata({ fetch, now, log: () => undefined, memory: new Map(), waitUntil: forget }, provider)
+  })
+  if (failed.length === 0) return ok(`${config.providers.length} to be reached, and reached`)
   return bad(
-    `keys cannot be had from here: ${failed.join(', ')}`,
-    'their tokens are 503 where the gateway cannot have them either',
+    `not reached from here: ${failed.join(', ')}`,
+    'nobody can sign in by them where the gateway does not reach them either',
   )
+}
+
+/** There is no cache of a location here, and that it cannot be written to is no finding. */
+function forget(work: Promise<unknown>): void {
+  work.catch(() => undefined)
+}
+
+async function namesOfFailed<T extends { readonly issuer: string }>(
+  all: readonly T[],
+  ask: (one: T) => Promise<void>,
+): Promise<readonly string[]> {
+  const tried = await Promise.allSettled(all.map(ask))
+  return all.filter((_, at) => tried[at]?.status === 'rejected').map(({ issuer }) => issuer)
 }
 
 function healthUrl({ config }: Patient): string {

@@ -43,15 +43,18 @@ export async function explain(given: Given, asked: Asked): Promise<Explained> {
   const logged = offline.logged.length
   const beside: Promise<unknown>[] = []
   const waitUntil = (work: Promise<unknown>): void => void beside.push(work)
-  const answer = await offline.app(createRequest(url, asked), { waitUntil })
+  // A person's answer is a page, which this machine cannot draw; what it would say stands in the log before that.
+  const answered = await Promise.allSettled([offline.app(createRequest(url, asked), { waitUntil })])
   await Promise.allSettled(beside)
   const lines = offline.logged.slice(logged)
   const refusal = lines.find(({ event, code }) => event !== 'observed' && code !== undefined)
+  const [answer] = answered
+  if (answer.status === 'rejected' && refusal === undefined) throw answer.reason
   const watched = lines.find(({ event }) => event === 'observed')
   return {
     url,
     steps,
-    status: answer.status,
+    status: refusal?.status ?? (answer.status === 'fulfilled' ? answer.value.status : 0),
     code: refusal?.code ?? null,
     observed: watched === undefined ? null : (watched.code ?? watched.reason ?? null),
     sent: offline.sent.at(-1) ?? null,

@@ -33,6 +33,7 @@ interface Symptoms {
   readonly marker?: string | null
   readonly health?: () => Response
   readonly jwks?: () => Response
+  readonly provider?: () => Response
   readonly vars?: Readonly<Record<string, unknown>>
 }
 
@@ -63,6 +64,8 @@ function patient(symptoms: Symptoms): Patient {
       if (url === 'https://api.example.com/auth/health')
         return symptoms.health?.() ?? Response.json({}, { headers: date })
       if (url.endsWith('/jwks')) return symptoms.jwks?.() ?? Response.json({ keys: [{}] })
+      if (url.startsWith('https://login.example.net'))
+        return symptoms.provider?.() ?? new Response(null, { status: 500 })
       return Response.json(metadata)
     },
   }
@@ -108,14 +111,24 @@ describe('the doctor', () => {
     [{ marker: '201' }, 'warn markers: of 1 users 0 have no marker, 0 a lower and 1 a higher one than D1 has'],
     [
       { jwks: () => new Response(null, { status: 500 }) },
-      'bad issuers: keys cannot be had from here: https://idp.example.com/ (jwks:status_500)',
+      'bad issuers: not reached from here: https://idp.example.com/',
     ],
-    [
-      { jwks: () => Response.json({ keys: [] }) },
-      'bad issuers: keys cannot be had from here: https://idp.example.com/ (no keys)',
-    ],
+    [{ jwks: () => Response.json({ keys: [] }) }, 'bad issuers: not reached from here: https://idp.example.com/'],
   ])('finds what ails with %j', async (symptoms, finding) => {
     expect(await findings(symptoms)).toEqual([finding])
+  })
+
+  it('finds a provider that cannot be reached, and none where it can', async () => {
+    const provider = { id: 'corp', issuer: 'https://login.example.net', client_id: 'x' }
+    const vars = { PROVIDERS: [provider], PROVIDER_CORP_SECRET: 'x' }
+    const secrets = ['SIGNING_KEYS', 'SESSION_KEYS', 'PROVIDER_CORP_SECRET']
+    expect(await findings({ vars, secrets })).toEqual([
+      'bad providers: not reached from here: https://login.example.net',
+    ])
+    const endpoints = { authorization_endpoint: 'a', token_endpoint: 't', jwks_uri: 'k' }
+    const at = Object.entries(endpoints).map(([name, path]) => [name, `${provider.issuer}/${path}`])
+    const metadata = () => Response.json({ issuer: provider.issuer, ...Object.fromEntries(at) })
+    expect(await findings({ vars, secrets, provider: metadata })).toEqual([])
   })
 
   it('asks for no digest where there are none', async () => {
@@ -173,6 +186,7 @@ describe('npm run doctor', () => {
       'ok    publication',
       'ok    markers',
       'ok    issuers',
+      'ok    providers',
       '',
     ])
     expect(after.code).toBe(0)

@@ -48,7 +48,7 @@ describe('npm run explain', () => {
       'GET http://localhost:8787/orders/7?(as it came)',
       '',
       'path good     /orders/7',
-      expect.stringMatching(/^route good {5}ROUTES\[1\] \(\/orders\/\*\), access required/),
+      expect.stringMatching(/^route good {5}ROUTES\[\d\] \(\/orders\/\*\), access required/),
       'CORS -        the upstream answers for itself',
       'credential -        a bearer token',
       'CSRF -        not asked: no cookies count, or the method onl',
