@@ -148,6 +148,7 @@ describe('RFC 7009, §2.2.1 Error Response', () => {
       head: request,
       requestId: 'test',
       clientAddress: null,
+      note: null,
       runtime: { ...loaded.runtime, tokens: broken },
       waitUntil: () => undefined,
     })
