@@ -91,9 +91,12 @@ function parseUser({ sub, roles, scope, ...others }: Parameters): {
   return { userId: parseSubject(sub), profile }
 }
 
+/** Clients and API keys are users too, but nobody whom an upstream could sign in or change. */
+const MACHINE_ID = /^(?:cli|key)_/
+
 /** DESIGN §4: what `sub` may be. */
 function parseSubject(sub: BareItem | undefined): string {
-  if (typeof sub !== 'string' || !/^[!-~]{1,255}$/.test(sub)) throw refused('sub')
+  if (typeof sub !== 'string' || !/^[!-~]{1,255}$/.test(sub) || MACHINE_ID.test(sub)) throw refused('sub')
   return sub
 }
 
