@@ -81,6 +81,18 @@ CREATE TABLE IF NOT EXISTS logout_tokens (
 
 CREATE INDEX IF NOT EXISTS logout_tokens_by_age ON logout_tokens (expires_at);
 
+-- Keys of machines: each is a user of its own, who holds its roles, scopes and claims, and is disabled where the key has ended.
+CREATE TABLE IF NOT EXISTS api_keys (
+  id TEXT PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  secret_hash TEXT NOT NULL,
+  previous_secret_hash TEXT,
+  previous_until INTEGER,
+  expires_at INTEGER,
+  last_used_at INTEGER,
+  created_at INTEGER NOT NULL
+) STRICT;
+
 -- Guesses at an account: one row an address, and one for the account as a whole (address '').
 CREATE TABLE IF NOT EXISTS sign_in_attempts (
   account TEXT NOT NULL,

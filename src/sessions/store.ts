@@ -71,7 +71,7 @@ const ALIVE = `s.ended_at IS NULL AND s.expires_at > unixepoch() AND s.last_seen
   AND s.session_epoch = u.session_epoch AND u.disabled_at IS NULL`
 
 /** Never issues a number twice, even on a database that was restored to an earlier time. */
-const RAISE = `token_version = max(token_version + 1, CAST(unixepoch('subsec') * 1000 AS INTEGER)), changed_at = unixepoch()`
+export const RAISE = `token_version = max(token_version + 1, CAST(unixepoch('subsec') * 1000 AS INTEGER)), changed_at = unixepoch()`
 
 export function selectSession(db: Database, sessionId: string, idleTimeout: number): D1PreparedStatement {
   return db
