@@ -6,6 +6,8 @@ import type { Secrets } from './config/secrets.ts'
 import { parseSecrets } from './config/secrets.ts'
 import type { Database } from './database.ts'
 import { createDatabase } from './database.ts'
+import type { KeyMemory } from './keys/memory.ts'
+import { createKeyMemory } from './keys/memory.ts'
 import type { Log } from './log.ts'
 import { writeLog } from './log.ts'
 import type { Fetch } from './outbound.ts'
@@ -31,6 +33,7 @@ export interface Runtime {
   readonly sessionKeys: readonly Uint8Array[]
   readonly issuerKeys: IssuerKeys
   readonly tokens: TokenMemory
+  readonly apiKeys: KeyMemory
   readonly db: Database
   readonly markers: Markers
   readonly recent: Recent
@@ -104,6 +107,7 @@ function assemble(env: Env, { config, keys, sessionKeys, issuerSecrets, provider
       log,
     }),
     tokens: createTokenMemory(),
+    apiKeys: createKeyMemory(now),
     db: createDatabase(bindingOf(env, 'DB', isDatabase)),
     markers,
     recent: createRecent({ markers, config, now }),

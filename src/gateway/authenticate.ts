@@ -12,6 +12,7 @@ import type { SessionToken } from '../sessions/session-token.ts'
 import { parseSessionToken } from '../sessions/session-token.ts'
 import type { Identity } from '../tokens/identity.ts'
 import type { Remembered } from '../tokens/memory.ts'
+import { identifyKey } from './api-key.ts'
 import type { Credential } from './credential.ts'
 import type { OwnIdentity } from './revocation.ts'
 import { isTrustedHere, judgeStanding } from './revocation.ts'
@@ -38,6 +39,7 @@ export function authenticate(
   demand: Demand,
 ): Promise<Authenticated> | Authenticated {
   if (credential.kind === 'none') return passAnonymous(demand)
+  if (credential.kind === 'api-key') return authenticateKey(exchange, credential.key, demand)
   if (credential.kind === 'bearer')
     return findTrusted(exchange, credential.token, demand) ?? judgeBearer(exchange, credential.token, demand)
   const session = findSessionCookie(exchange, credential.session)
@@ -48,6 +50,15 @@ export function authenticate(
 function passAnonymous({ access }: Demand): Authenticated {
   if (access === 'optional') return { identity: null, renewal: null }
   throw new Denial('credential_required')
+}
+
+/** A key is of the gateway itself, and nothing of it is ever renewed. */
+function authenticateKey(exchange: Exchange, key: string, demand: Demand): Promise<Authenticated> | Authenticated {
+  if (!demand.acceptsSelf) throw new Denial('invalid_token', { reason: 'issuer' })
+  const identity = identifyKey(exchange, key, demand)
+  return identity instanceof Promise
+    ? identity.then((known) => ({ identity: known, renewal: null }))
+    : { identity, renewal: null }
 }
 
 /** The short way: the token and its standing are known here, and nothing has to be waited for. */

@@ -9,9 +9,8 @@ import type { SessionState } from '../sessions/store.ts'
 import type { Identity } from '../tokens/identity.ts'
 import { RESERVED_CLAIMS } from '../tokens/mint.ts'
 
-/** A token of the gateway's own: it names a session and a version. */
+/** Of a token or an API key of the gateway's own: it names a version, which its user's marker is held against. */
 export interface OwnIdentity extends Identity {
-  readonly session: string
   readonly version: number
 }
 
@@ -31,19 +30,24 @@ export type RevocationRule = Pick<Route, 'revocation' | 'onOutage'>
 export async function judgeStanding(exchange: Exchange, identity: Identity, rule: RevocationRule): Promise<Standing> {
   if (!isOwn(identity) || isTrustedHere(exchange, identity, rule)) return { outcome: 'trusted', identity }
   if (rule.revocation === 'session') return askDatabase(exchange, identity, rule)
-  const marker = findKnown(exchange, identity) ?? (await readMarker(exchange, identity.subject))
-  if (marker !== null && identity.version >= marker) return { outcome: 'trusted', identity }
+  if (await isTrustedByMarker(exchange, identity)) return { outcome: 'trusted', identity }
   return askDatabase(exchange, identity, rule)
 }
 
-/** True where this isolate by itself can trust the token on the spot. */
+/** True where the marker, in this isolate or in KV, is no newer than the identity. */
+export async function isTrustedByMarker(exchange: Exchange, identity: OwnIdentity): Promise<boolean> {
+  const marker = findKnown(exchange, identity) ?? (await readMarker(exchange, identity.subject))
+  return marker !== null && identity.version >= marker
+}
+
+/** True where this isolate by itself can trust the identity on the spot. */
 export function isTrustedHere(exchange: Exchange, identity: Identity, { revocation }: RevocationRule): boolean {
   if (!isOwn(identity) || revocation === 'expiry') return true
   return revocation === 'marker' && identity.version >= (findKnown(exchange, identity) ?? Infinity)
 }
 
 function isOwn(identity: Identity): identity is OwnIdentity {
-  return identity.session !== null && identity.version !== null
+  return identity.version !== null
 }
 
 /** The version that a digest of recent changes, or else a marker that was read just now, tells of the user. */
@@ -78,20 +82,28 @@ async function readMarker({ runtime, requestId }: Exchange, userId: string): Pro
 async function askDatabase(exchange: Exchange, identity: OwnIdentity, rule: RevocationRule): Promise<Standing> {
   const { db, config, markers } = exchange.runtime
   try {
-    const session = await findSession(db, identity.session, config.sessions.idleTimeout)
+    const session = await findSession(db, identity.session ?? '', config.sessions.idleTimeout)
     if (session === null || !session.alive || session.userId !== identity.subject) return { outcome: 'ended' }
     markers.learn(session.userId, session.tokenVersion)
     return { outcome: 'refreshed', identity: identityOfSession(identity, session), session }
   } catch (error) {
-    return passOutage(exchange.runtime, identity, rule, error)
+    enforceOutageRule(exchange.runtime, identity, rule, error)
+    return { outcome: 'trusted', identity }
   }
 }
 
-/** `on_outage = "allow"` lets a token live until it expires, unless a marker seen here says that it is out of date. */
-function passOutage({ markers }: Runtime, identity: OwnIdentity, rule: RevocationRule, cause: unknown): Standing {
-  const outdated = (markers.known(identity.subject) ?? 0) > identity.version
-  if (rule.revocation === 'session' || rule.onOutage === 'deny' || outdated) throw new Denial('unavailable', { cause })
-  return { outcome: 'trusted', identity }
+/**
+ * `on_outage = "allow"` lets an identity pass until it expires, unless a marker seen here says that it is out of date.
+ * @throws Denial `unavailable`
+ */
+export function enforceOutageRule(
+  { markers }: Runtime,
+  { subject, version }: OwnIdentity,
+  { revocation, onOutage }: RevocationRule,
+  cause: unknown,
+): void {
+  const isOutdated = (markers.known(subject) ?? 0) > version
+  if (revocation === 'session' || onOutage === 'deny' || isOutdated) throw new Denial('unavailable', { cause })
 }
 
 /** The token's identity with the roles, scopes, claims and version that its user has in D1 now. */

@@ -289,11 +289,14 @@ describe('a route', () => {
       'issuers has "https://idp.example.com", which is no issuer of ISSUERS; did you mean https://idp.example.com/?',
     ],
     [{ credentials: [] }, 'credentials must not be an empty list'],
-    [{ credentials: ['api-key'] }, 'credentials must not have "api-key": this version does not have API keys yet'],
     [{ credentials: ['token'] }, 'credentials must be a list of "bearer", "cookie" or "api-key"'],
     [
       { credentials: ['cookie'], issuers: [issuer.issuer] },
       'credentials must not have "cookie" unless issuers has "self"',
+    ],
+    [
+      { credentials: ['bearer', 'api-key'], issuers: [issuer.issuer] },
+      'credentials must not have "api-key" unless issuers has "self"',
     ],
     [{ scopes: [] }, 'scopes must not be an empty list'],
     [{ roles: [] }, 'roles must not be an empty list'],
