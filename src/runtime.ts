@@ -6,6 +6,8 @@ import type { Secrets } from './config/secrets.ts'
 import { parseSecrets } from './config/secrets.ts'
 import type { Database } from './database.ts'
 import { createDatabase } from './database.ts'
+import type { RevokedSubjects } from './issuers/revoked.ts'
+import { createRevokedSubjects } from './issuers/revoked.ts'
 import type { KeyMemory } from './keys/memory.ts'
 import { createKeyMemory } from './keys/memory.ts'
 import type { Log } from './log.ts'
@@ -37,6 +39,7 @@ export interface Runtime {
   readonly db: Database
   readonly markers: Markers
   readonly recent: Recent
+  readonly revoked: RevokedSubjects
   readonly renewals: Renewals
   /** Unix seconds. */
   readonly now: () => number
@@ -111,6 +114,7 @@ function assemble(env: Env, { config, keys, sessionKeys, issuerSecrets, provider
     db: createDatabase(bindingOf(env, 'DB', isDatabase)),
     markers,
     recent: createRecent({ markers, config, now }),
+    revoked: createRevokedSubjects(),
     renewals: createRenewals(config.sessions.reuseGrace, now),
     now,
     sleepUntil: (unixSeconds) => scheduler.wait(Math.max(0, unixSeconds * 1000 - Date.now())),

@@ -1,7 +1,10 @@
 // Every minute: lost publications are made again, what nobody needs any more is forgotten, and recent changes told until the next.
 
 import { removeOldAttempts } from '../accounts/store.ts'
+import type { Config } from '../config/config.ts'
 import { runBatch } from '../database.ts'
+import { republishIssuers } from '../issuers/lifecycle.ts'
+import { removeOldRevocations } from '../issuers/store.ts'
 import type { Runtime } from '../runtime.ts'
 import { republish } from '../sessions/publish.ts'
 import { dropOldHints, removeOldLogoutTokens } from '../sessions/store.ts'
@@ -12,15 +15,23 @@ const REMOVE_LIMIT = 20_000
 
 /** Neither part waits for the other, nor ends with it. */
 export async function tidy(runtime: Runtime, scheduledAt: number): Promise<void> {
+  const { config, db } = runtime
   const told = tellRecent(runtime, scheduledAt)
   try {
     await republish(runtime)
-    await runBatch(runtime.db, [
-      removeOldAttempts(runtime.db, REMOVE_LIMIT),
-      removeOldLogoutTokens(runtime.db, REMOVE_LIMIT),
-      dropOldHints(runtime.db, runtime.config.sessions.idleTimeout, REMOVE_LIMIT),
+    if (config.issuers.length > 0) await republishIssuers(runtime)
+    await runBatch(db, [
+      removeOldAttempts(db, REMOVE_LIMIT),
+      removeOldLogoutTokens(db, REMOVE_LIMIT),
+      dropOldHints(db, config.sessions.idleTimeout, REMOVE_LIMIT),
+      removeOldRevocations(db, lifetimesOf(config), REMOVE_LIMIT),
     ])
   } finally {
     await told
   }
+}
+
+/** Seconds for which a token of each issuer may pass; a revocation is over when none can be as old. */
+function lifetimesOf({ issuers, tokens }: Config): Readonly<Record<string, number>> {
+  return Object.fromEntries(issuers.map(({ issuer, maxLifetime }) => [issuer, maxLifetime + tokens.clockSkew]))
 }

@@ -71,8 +71,12 @@ function findTrusted(exchange: Exchange, token: string, demand: Demand): Authent
 async function judgeBearer(exchange: Exchange, token: string, demand: Demand): Promise<Authenticated> {
   const remembered = await verifyRemembered(exchange, token, demand)
   const standing = await judgeRemembered(exchange, token, remembered, demand)
-  if (standing.outcome === 'ended') throw new Denial('invalid_token', { reason: 'session over' })
+  if (standing.outcome === 'ended') throw refuseEnded(remembered.identity)
   return { identity: standing.identity, renewal: null }
+}
+
+function refuseEnded({ session }: Identity): Denial {
+  return new Denial('invalid_token', { reason: session === null ? 'revoked' : 'session over' })
 }
 
 /** D1's answer replaces what the isolate remembers of the token, a death included. */

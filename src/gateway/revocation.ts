@@ -8,6 +8,7 @@ import { findSession } from '../sessions/lifecycle.ts'
 import type { SessionState } from '../sessions/store.ts'
 import type { Identity } from '../tokens/identity.ts'
 import { RESERVED_CLAIMS } from '../tokens/mint.ts'
+import { isSubjectRevoked } from './subject-revocation.ts'
 
 /** Of a token or an API key of the gateway's own: it names a version, which its user's marker is held against. */
 export interface OwnIdentity extends Identity {
@@ -24,14 +25,20 @@ export type RevocationRule = Pick<Route, 'revocation' | 'onOutage'>
 
 /**
  * A token whose version is at least the marker's is trusted on the spot; anything else asks D1.
- * Tokens of other issuers name no session of ours and pass. Does NOT remember D1's answer; authenticate does.
+ * A token of another issuer has no version; its subject may have been revoked. Does NOT remember D1's answer; authenticate does.
  * @throws Denial `unavailable` where neither can be asked and the route does not say `on_outage = "allow"`.
  */
 export async function judgeStanding(exchange: Exchange, identity: Identity, rule: RevocationRule): Promise<Standing> {
-  if (!isOwn(identity) || isTrustedHere(exchange, identity, rule)) return { outcome: 'trusted', identity }
+  if (isTrustedHere(exchange, identity, rule)) return { outcome: 'trusted', identity }
+  if (!isOwn(identity)) return judgeSubject(exchange, identity, rule)
   if (rule.revocation === 'session') return askDatabase(exchange, identity, rule)
   if (await isTrustedByMarker(exchange, identity)) return { outcome: 'trusted', identity }
   return askDatabase(exchange, identity, rule)
+}
+
+async function judgeSubject(exchange: Exchange, identity: Identity, rule: RevocationRule): Promise<Standing> {
+  const isRevoked = await isSubjectRevoked(exchange, identity, rule)
+  return isRevoked ? { outcome: 'ended' } : { outcome: 'trusted', identity }
 }
 
 /** True where the marker, in this isolate or in KV, is no newer than the identity. */
@@ -42,8 +49,8 @@ export async function isTrustedByMarker(exchange: Exchange, identity: OwnIdentit
 
 /** True where this isolate by itself can trust the identity on the spot. */
 export function isTrustedHere(exchange: Exchange, identity: Identity, { revocation }: RevocationRule): boolean {
-  if (!isOwn(identity) || revocation === 'expiry') return true
-  return revocation === 'marker' && identity.version >= (findKnown(exchange, identity) ?? Infinity)
+  if (revocation === 'expiry') return true
+  return revocation === 'marker' && isOwn(identity) && identity.version >= (findKnown(exchange, identity) ?? Infinity)
 }
 
 function isOwn(identity: Identity): identity is OwnIdentity {

@@ -186,7 +186,8 @@ export async function lengthenBlocks(): Promise<void> {
 
 /** Tests of a file share D1 and KV: each world begins with neither rows nor markers. */
 async function emptyStorage(): Promise<void> {
-  const tables = ['logout_tokens', 'identities', 'sessions', 'sign_in_attempts', 'api_keys', 'users']
+  const machines = ['api_keys', 'revoked_subjects', 'revoked_issuers']
+  const tables = ['logout_tokens', 'identities', 'sessions', 'sign_in_attempts', ...machines, 'users']
   const statements = [...statementsOf(env.TEST_SCHEMA), ...tables.map((table) => `DELETE FROM ${table}`)]
   await env.DB.batch(statements.map((sql) => env.DB.prepare(sql)))
   const { keys } = await env.MARKERS.list()
