@@ -113,6 +113,7 @@ describe('an issuer', () => {
     [{ issuer: 'https://me:x@idp.example.com' }, `issuer ${SAFE_URL}`],
     [{ issuer: 'https://idp.example.com#' }, `issuer ${SAFE_URL}`],
     [{ issuer: 'https://idp.example.com/?x' }, 'issuer must not have a query'],
+    [{ issuer: `https://idp.example.com/${'x'.repeat(377)}` }, 'issuer must not be longer than 400 bytes'],
     [{ issuer: 'https://api.example.com' }, 'issuer must not be ISSUER, which routes call "self"'],
     [{ ...secret, issuer: 'self' }, 'issuer must not be ISSUER, which routes call "self"'],
     [{ ...secret, issuer: '' }, 'issuer must be a string that is not empty'],
