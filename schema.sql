@@ -101,6 +101,35 @@ CREATE TABLE IF NOT EXISTS client_assertions (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX IF NOT EXISTS client_assertions_by_age ON client_assertions (expires_at);
+-- Keys of machines: each is a user of its own, who holds its roles, scopes and claims, and is disabled where the key has ended.
+CREATE TABLE IF NOT EXISTS api_keys (
+  id TEXT PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  secret_hash TEXT NOT NULL,
+  previous_secret_hash TEXT,
+  previous_until INTEGER,
+  expires_at INTEGER,
+  last_used_at INTEGER,
+  created_at INTEGER NOT NULL
+) STRICT;
+
+-- Subjects of other issuers: tokens issued to them up to then are refused.
+CREATE TABLE IF NOT EXISTS revoked_subjects (
+  issuer TEXT,
+  subject TEXT,
+  revoked_at INTEGER NOT NULL,
+  PRIMARY KEY (issuer, subject)
+) STRICT;
+
+-- What an isolate asks for that has been told of a newer version: whatever is new.
+CREATE INDEX IF NOT EXISTS revoked_subjects_by_age ON revoked_subjects (issuer, revoked_at);
+
+-- Per issuer the version of its revocations, which only grows, and the one that was last confirmed in KV.
+CREATE TABLE IF NOT EXISTS revoked_issuers (
+  issuer TEXT PRIMARY KEY,
+  revocations INTEGER NOT NULL,
+  published INTEGER NOT NULL DEFAULT 0
+) STRICT;
 
 -- Guesses at an account: one row an address, and one for the account as a whole (address '').
 CREATE TABLE IF NOT EXISTS sign_in_attempts (

@@ -64,8 +64,8 @@ interface Run {
 
 function report({ written, raised, right, higher }: Tally, { config, where, dryRun }: Run): string {
   const place = where === 'local' ? 'on this machine' : 'deployed'
-  const users = written + raised + right + higher
+  const all = written + raised + right + higher
   const left = higher === 0 ? '' : `, ${higher} higher than D1 and left alone`
-  const counts = `${users} users: ${written} written, ${raised} raised, ${right} already right${left}.`
+  const counts = `${all} markers: ${written} written, ${raised} raised, ${right} already right${left}.`
   return `Markers of ${config}, ${place}. ${counts}${dryRun ? ' A dry run: nothing was written.' : ''}`
 }

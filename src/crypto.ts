@@ -1,10 +1,26 @@
-// Randomness, digests and base64url, in the few forms the gateway needs.
+// Randomness, digests, base64url and base62, in the few forms the gateway needs.
 
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, randomBytes, randomInt, timingSafeEqual } from 'node:crypto'
 
 /** `bytes` random bytes as base64url. */
 export function randomText(bytes: number): string {
   return randomBytes(bytes).toString('base64url')
+}
+
+const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+
+/** So many random base62 digits, of 5.954 bits each: 43 of them hold 256 bits. */
+export function randomBase62(length: number): string {
+  return Array.from({ length }, () => BASE62.charAt(randomInt(BASE62.length))).join('')
+}
+
+/** A non-negative integer in base62, padded with zeros. */
+export function toBase62(value: number, length: number): string {
+  const digits = Array.from({ length }, (_, place) => Math.floor(value / BASE62.length ** place) % BASE62.length)
+  return digits
+    .map((digit) => BASE62.charAt(digit))
+    .toReversed()
+    .join('')
 }
 
 /** HMAC-SHA-256 as 43 characters of base64url. */

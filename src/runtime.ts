@@ -6,6 +6,10 @@ import type { Secrets } from './config/secrets.ts'
 import { parseSecrets } from './config/secrets.ts'
 import type { Database } from './database.ts'
 import { createDatabase } from './database.ts'
+import type { RevokedSubjects } from './issuers/revoked.ts'
+import { createRevokedSubjects } from './issuers/revoked.ts'
+import type { KeyMemory } from './keys/memory.ts'
+import { createKeyMemory } from './keys/memory.ts'
 import type { Log } from './log.ts'
 import { writeLog } from './log.ts'
 import type { Note } from './metrics.ts'
@@ -32,9 +36,11 @@ export interface Runtime {
   readonly sessionKeys: readonly Uint8Array[]
   readonly issuerKeys: IssuerKeys
   readonly tokens: TokenMemory
+  readonly apiKeys: KeyMemory
   readonly db: Database
   readonly markers: Markers
   readonly recent: Recent
+  readonly revoked: RevokedSubjects
   readonly renewals: Renewals
   /** Unix seconds. */
   readonly now: () => number
@@ -109,9 +115,11 @@ function assemble(env: Env, { config, keys, sessionKeys, issuerSecrets, provider
       log,
     }),
     tokens: createTokenMemory(),
+    apiKeys: createKeyMemory(now),
     db: createDatabase(bindingOf(env, 'DB', isDatabase)),
     markers,
     recent: createRecent({ markers, config, now }),
+    revoked: createRevokedSubjects(),
     renewals: createRenewals(config.sessions.reuseGrace, now),
     now,
     sleepUntil: (unixSeconds) => scheduler.wait(Math.max(0, unixSeconds * 1000 - Date.now())),

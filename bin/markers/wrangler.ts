@@ -52,10 +52,11 @@ export function usesPreview({ config, where }: Place): boolean {
   )
 }
 
-/** An id may hold a quote; its hexadecimal digits hold none. */
+/** Users, and the issuers whose subjects were revoked. An id may hold a quote; its hexadecimal digits hold none. */
 function selectUsers(after: string, limit: number): string {
   const hex = Buffer.from(after).toString('hex')
-  return `SELECT id, token_version FROM users WHERE id > CAST(X'${hex}' AS TEXT) ORDER BY id LIMIT ${limit}`
+  const all = `SELECT id, token_version FROM users UNION ALL SELECT 'issuer ' || issuer, revocations FROM revoked_issuers`
+  return `SELECT * FROM (${all}) WHERE id > CAST(X'${hex}' AS TEXT) ORDER BY id LIMIT ${limit}`
 }
 
 async function withFile<T>(content: unknown, use: (file: string) => Promise<T>): Promise<T> {

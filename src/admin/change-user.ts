@@ -3,7 +3,7 @@
 import { Denial } from '../denial.ts'
 import { updateProfile } from '../sessions/store.ts'
 import { MAX_PROFILE_BYTES, profileProblem } from '../tokens/mint.ts'
-import { CLAIMS, EMAIL, invalid, NAMES, nullable, optional } from './fields.ts'
+import { OBJECT, EMAIL, invalid, NAMES, nullable, optional } from './fields.ts'
 import { answerUser } from './find-users.ts'
 import type { Call } from './operation.ts'
 import { operation } from './operation.ts'
@@ -20,7 +20,7 @@ export const changeUser = operation({
     email: optional(nullable(EMAIL)),
     roles: optional(NAMES),
     scopes: optional(NAMES),
-    claims: optional(CLAIMS),
+    claims: optional(OBJECT),
   },
   conditional: true,
   answers: { 200: USER },

@@ -10,7 +10,7 @@ import { Denial } from '../denial.ts'
 import type { JsonObject } from '../json.ts'
 import { profileProblem } from '../tokens/mint.ts'
 import type { Members } from './fields.ts'
-import { CLAIMS, EMAIL, FLAG, FREE_ID, invalid, listOf, NAMES, optional, PASSWORD, PASSWORD_HASH } from './fields.ts'
+import { OBJECT, EMAIL, FLAG, FREE_ID, invalid, listOf, NAMES, optional, PASSWORD, PASSWORD_HASH } from './fields.ts'
 import { answerUser } from './find-users.ts'
 import { operation } from './operation.ts'
 import type { NewPerson } from './store.ts'
@@ -23,7 +23,7 @@ const DESCRIBED = {
   email: optional(EMAIL),
   roles: optional(NAMES),
   scopes: optional(NAMES),
-  claims: optional(CLAIMS),
+  claims: optional(OBJECT),
 }
 
 interface Described {

@@ -151,7 +151,7 @@ export const NAMES: Field<readonly string[]> = {
   },
 }
 
-export const CLAIMS: Field<JsonObject> = {
+export const OBJECT: Field<JsonObject> = {
   schema: { type: 'object', additionalProperties: true },
   isOptional: false,
   read: (value, name) => {
@@ -194,3 +194,27 @@ export const CURSOR = textField({ description: '`next` of the page before' }, 'm
 export const ACTION = testedText({ pattern: '^[a-z._]{1,40}$' }, 'must be the name of an action', (text) =>
   /^[a-z._]{1,40}$/.test(text),
 )
+
+/** What people call a machine. */
+export const NAME = testedText({ minLength: 1, maxLength: 100 }, 'must be a text of 1 to 100 characters', (text) =>
+  /^[^\p{Cc}]{1,100}$/u.test(text),
+)
+
+/** A text as another issuer writes its own names. */
+export const TEXT = testedText({ minLength: 1, maxLength: 255 }, 'must be a text of 1 to 255 characters', (text) =>
+  /^\P{Cc}{1,255}$/u.test(text),
+)
+
+/** A whole number. */
+export function integer(min: number, max: number): Field<number> {
+  return {
+    schema: { type: 'integer', minimum: min, maximum: max },
+    isOptional: false,
+    read: (value, name) => {
+      if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max) {
+        throw invalid(`${name} must be a whole number from ${min} to ${max}`)
+      }
+      return value
+    },
+  }
+}

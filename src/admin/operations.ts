@@ -1,13 +1,16 @@
 // Every operation of the admin API; routes and document are made of this table.
 
 import { changeUser } from './change-user.ts'
+import { createClientOf, endClientOf, listClients, rotateClientOf } from './clients.ts'
 import { createUser, importUsers } from './create-user.ts'
 import { describeApi } from './document.ts'
 import { findUsers, showUser } from './find-users.ts'
+import { createKeyOf, endKeyOf, listKeysOf, rotateKeyOf } from './keys.ts'
 import type { Operation } from './operation.ts'
 import { operation } from './operation.ts'
 import { makeResetLink } from './reset-link.ts'
 import { disableUser, enableUser, endSessions } from './stop-user.ts'
+import { endSubject } from './subjects.ts'
 import { listTrail } from './trail.ts'
 import { endOneSession, listSessions } from './user-sessions.ts'
 
@@ -34,5 +37,14 @@ export const OPERATIONS: readonly Operation[] = [
   listSessions,
   endOneSession,
   makeResetLink,
+  listClients,
+  createClientOf,
+  rotateClientOf,
+  endClientOf,
+  listKeysOf,
+  createKeyOf,
+  rotateKeyOf,
+  endKeyOf,
+  endSubject,
   listTrail,
 ]

@@ -1,5 +1,6 @@
 // The SQL of the admin API: a function a statement. What is written about somebody comes after `requirePerson` in its batch.
 
+import type { Source } from '../audit/store.ts'
 import type { Database } from '../database.ts'
 import { isObject } from '../json.ts'
 import type { JsonObject } from '../json.ts'
@@ -137,6 +138,57 @@ export function requireSession(
          WHERE s.id = ?3 AND s.user_id = ?2 AND ${IS_PERSON} AND ${ALIVE})`,
     )
     .bind(idleTimeout, userId, sessionId)
+}
+
+/** The `id` of a client or key that has not been ended; no row where there is none. */
+export function selectMachine(db: Database, id: string): D1PreparedStatement {
+  return db
+    .prepare(
+      `SELECT u.id FROM users u WHERE u.id = ?1 AND u.disabled_at IS NULL
+         AND (EXISTS (SELECT 1 FROM clients c WHERE c.id = u.id) OR EXISTS (SELECT 1 FROM api_keys k WHERE k.id = u.id))`,
+    )
+    .bind(id)
+}
+
+/** The machine that the statement before has changed, if it has: a source of its audit event. */
+export function changedMachine(id: string): Source {
+  return { sql: `SELECT ?1 AS target, '{}' AS details WHERE changes() > 0`, parameters: [id] }
+}
+
+/** Clients whose ids come after one, in the order of their ids, ended ones too. Never a secret, nor its digest. */
+export function selectClients(db: Database, after: string, limit: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `SELECT c.id, c.name, iif(c.jwks IS NULL, 'secret', 'keys') AS proof,
+         iif(c.previous_until > unixepoch(), c.previous_until, NULL) AS previous_until, c.created_at, u.disabled_at,
+         u.roles, u.scopes, u.claims
+       FROM clients c JOIN users u ON u.id = c.id WHERE c.id > ?1 ORDER BY c.id LIMIT ?2`,
+    )
+    .bind(after, limit)
+}
+
+/** A client as administrators see it. */
+export interface ClientEntry extends Pick<Person, 'id' | 'roles' | 'scopes' | 'claims' | 'createdAt' | 'disabledAt'> {
+  readonly name: string
+  readonly proof: string
+  /** Unix seconds; `null` while there is one secret only. */
+  readonly previousUntil: number | null
+}
+
+/** A row of `selectClients`. */
+export function parseClientEntry(row: unknown): ClientEntry {
+  if (!isObject(row)) throw new TypeError('a row is none')
+  return {
+    id: readText(row['id']),
+    name: readText(row['name']),
+    proof: readText(row['proof']),
+    previousUntil: readNullable(row['previous_until'], readInteger),
+    createdAt: readInteger(row['created_at']),
+    disabledAt: readNullable(row['disabled_at'], readInteger),
+    roles: readTexts(row['roles']),
+    scopes: readTexts(row['scopes']),
+    claims: readObject(row['claims']),
+  }
 }
 
 /** A row of a statement that selects people. */

@@ -1,7 +1,7 @@
 // Writing about a user: what must hold, the change and its audit event are one transaction, or nothing is written.
 
 import type { AuditAction, AuditDetails } from '../audit/store.ts'
-import { insertAudit } from '../audit/store.ts'
+import { insertAudit, insertAuditOf } from '../audit/store.ts'
 import { findBrokenColumn, findTakenColumn, runBatch } from '../database.ts'
 import { Denial } from '../denial.ts'
 import { publish } from '../sessions/publish.ts'
@@ -9,7 +9,7 @@ import { parseRaised } from '../sessions/store.ts'
 import { invalid } from './fields.ts'
 import type { Call } from './operation.ts'
 import type { Person } from './store.ts'
-import { parsePerson, requirePerson, selectPerson } from './store.ts'
+import { changedMachine, parsePerson, requirePerson, selectMachine, selectPerson } from './store.ts'
 
 type Rows = readonly (readonly unknown[])[]
 
@@ -22,6 +22,22 @@ export function record(
 ): D1PreparedStatement {
   const event = { actor: administrator, action, target, outcome: 'success', requestId, details } as const
   return insertAudit(runtime.db, event)
+}
+
+/** The audit event of a call that gives a machine another secret: none where the statement before it has changed nothing. */
+export function recordRotation(
+  { runtime, administrator, requestId }: Call,
+  action: AuditAction,
+  id: string,
+): D1PreparedStatement {
+  const event = { actor: administrator, action, outcome: 'success', requestId, details: {} } as const
+  return insertAuditOf(runtime.db, event, changedMachine(id))
+}
+
+/** @throws Denial `no_route` unless there is such a client or key that has not been ended */
+export async function requireMachine({ runtime }: Call, id: string, prefix: 'cli_' | 'key_'): Promise<void> {
+  const [rows = []] = id.startsWith(prefix) ? await runBatch(runtime.db, [selectMachine(runtime.db, id)]) : []
+  if (rows.length === 0) throw new Denial('no_route')
 }
 
 export interface Change {

@@ -2,7 +2,10 @@
 
 import { removeOldAttempts } from '../accounts/store.ts'
 import { removeOldAssertions } from '../clients/store.ts'
+import type { Config } from '../config/config.ts'
 import { runBatch } from '../database.ts'
+import { republishIssuers } from '../issuers/lifecycle.ts'
+import { removeOldRevocations } from '../issuers/store.ts'
 import { removeOldResets } from '../resets/store.ts'
 import type { Runtime } from '../runtime.ts'
 import { republish } from '../sessions/publish.ts'
@@ -14,17 +17,25 @@ const REMOVE_LIMIT = 20_000
 
 /** Neither part waits for the other, nor ends with it. */
 export async function tidy(runtime: Runtime, scheduledAt: number): Promise<void> {
+  const { config, db } = runtime
   const told = tellRecent(runtime, scheduledAt)
   try {
     await republish(runtime)
-    await runBatch(runtime.db, [
-      removeOldAttempts(runtime.db, REMOVE_LIMIT),
-      removeOldResets(runtime.db, REMOVE_LIMIT),
-      removeOldLogoutTokens(runtime.db, REMOVE_LIMIT),
-      dropOldHints(runtime.db, runtime.config.sessions.idleTimeout, REMOVE_LIMIT),
-      removeOldAssertions(runtime.db, REMOVE_LIMIT),
+    if (config.issuers.length > 0) await republishIssuers(runtime)
+    await runBatch(db, [
+      removeOldAttempts(db, REMOVE_LIMIT),
+      removeOldLogoutTokens(db, REMOVE_LIMIT),
+      dropOldHints(db, config.sessions.idleTimeout, REMOVE_LIMIT),
+      removeOldRevocations(db, lifetimesOf(config), REMOVE_LIMIT),
+      removeOldResets(db, REMOVE_LIMIT),
+      removeOldAssertions(db, REMOVE_LIMIT),
     ])
   } finally {
     await told
   }
+}
+
+/** Seconds for which a token of each issuer may pass; a revocation is over when none can be as old. */
+function lifetimesOf({ issuers, tokens }: Config): Readonly<Record<string, number>> {
+  return Object.fromEntries(issuers.map(({ issuer, maxLifetime }) => [issuer, maxLifetime + tokens.clockSkew]))
 }

@@ -24,15 +24,19 @@ export async function publishEnded(runtime: Runtime, { raised }: Pick<Ended, 'ra
   await Promise.all(raised.map((user) => publish(runtime, user)))
 }
 
-interface EffectiveBy {
+export interface EffectiveBy {
   readonly session: number
   readonly marker: { readonly expected: number; readonly at_latest: number }
   readonly expiry: number
 }
 
-/** Unix seconds by which each `revocation` setting feels what D1 committed at `now`. */
-function effectiveBy({ tokens, revocation }: Config, now: number): EffectiveBy {
-  const expiry = now + tokens.accessTtl + tokens.clockSkew
+/** Unix seconds by which each `revocation` setting feels what D1 committed at `now`, of tokens that live so long at most. */
+export function effectiveBy(
+  { tokens, revocation }: Config,
+  now: number,
+  lifetime: number = tokens.accessTtl,
+): EffectiveBy {
+  const expiry = now + lifetime + tokens.clockSkew
   const expected = Math.min(now + revocation.isolateTtl + revocation.kvTtl, expiry)
   return { session: now, marker: { expected, at_latest: expiry }, expiry }
 }

@@ -1,6 +1,6 @@
 // Which credentials a route looks at, whose, and how it asks whether they were revoked.
 
-import type { Issuer, Route } from './config.ts'
+import type { CredentialKind, Issuer, Route } from './config.ts'
 import { readChoice, readChoices, readSomeTexts, refuse, suggestion, type Table } from './read.ts'
 
 export type Admission = Pick<Route, 'access' | 'acceptsSelf' | 'issuers' | 'credentials' | 'revocation' | 'onOutage'>
@@ -27,16 +27,15 @@ function readIssuerNames(table: Table, known: readonly Issuer[]): readonly strin
   return names
 }
 
-/** A cookie carries a token of the gateway itself, so where "self" is not accepted it can never count. */
-function readCredentials(table: Table, acceptsSelf: boolean): readonly ('bearer' | 'cookie')[] {
+/** Cookies and API keys are of the gateway itself, so where "self" is not accepted they can never count. */
+function readCredentials(table: Table, acceptsSelf: boolean): readonly CredentialKind[] {
   const chosen = readChoices(table, 'credentials', ['bearer', 'cookie', 'api-key'])
   if (chosen === null) return acceptsSelf ? ['bearer', 'cookie'] : ['bearer']
   if (chosen.length === 0) refuse(table, 'credentials', 'must not be an empty list')
-  if (chosen.includes('api-key'))
-    refuse(table, 'credentials', 'must not have "api-key": this version does not have API keys yet')
-  if (chosen.includes('cookie') && !acceptsSelf)
-    refuse(table, 'credentials', 'must not have "cookie" unless issuers has "self"')
-  return chosen.filter((kind) => kind !== 'api-key')
+  for (const kind of chosen.filter((each) => each !== 'bearer' && !acceptsSelf)) {
+    refuse(table, 'credentials', `must not have "${kind}" unless issuers has "self"`)
+  }
+  return chosen
 }
 
 function readRevocation(table: Table, others: boolean): Pick<Route, 'revocation' | 'onOutage'> {

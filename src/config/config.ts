@@ -65,7 +65,7 @@ export interface Route {
   readonly access: 'required' | 'optional' | 'public' | 'observe'
   readonly acceptsSelf: boolean
   readonly issuers: readonly Issuer[]
-  readonly credentials: ReadonlySet<'bearer' | 'cookie'>
+  readonly credentials: ReadonlySet<CredentialKind>
   readonly scopes: readonly string[]
   readonly roles: readonly string[]
   readonly claims: readonly ClaimRule[]
@@ -85,6 +85,9 @@ export interface Route {
   readonly rateLimit: string | null
   readonly cors: Cors | null
 }
+
+/** Where a credential may be looked for. */
+export type CredentialKind = 'bearer' | 'cookie' | 'api-key'
 
 /** A claim that must equal a value, or what a parameter of host or path is bound to. */
 export type ClaimRule =

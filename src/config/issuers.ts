@@ -57,6 +57,8 @@ const MEMBERS = [
   'max_lifetime',
 ]
 const DAY = 86_400
+/** Of an issuer's name: the name of its marker holds it, and KV takes 512 bytes. */
+const MAX_BYTES = 400
 
 function readIssuer(table: Table, own: string): Issuer | null {
   const issuer = readIssuerName(table, own)
@@ -82,6 +84,8 @@ function readIssuerName(table: Table, own: string): string | null {
   requireMember(table, 'issuer')
   const issuer = isWritten(table, 'secret') ? readText(table, 'issuer') : readSafeUrl(table, 'issuer')
   if (issuer?.includes('?') === true) return refuse(table, 'issuer', 'must not have a query')
+  if (Buffer.byteLength(issuer ?? '') > MAX_BYTES)
+    return refuse(table, 'issuer', `must not be longer than ${MAX_BYTES} bytes`)
   return issuer === own || issuer === 'self'
     ? refuse(table, 'issuer', 'must not be ISSUER, which routes call "self"')
     : issuer

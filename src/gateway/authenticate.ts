@@ -12,6 +12,7 @@ import type { SessionToken } from '../sessions/session-token.ts'
 import { parseSessionToken } from '../sessions/session-token.ts'
 import type { Identity } from '../tokens/identity.ts'
 import type { Remembered } from '../tokens/memory.ts'
+import { identifyKey } from './api-key.ts'
 import type { Credential } from './credential.ts'
 import type { OwnIdentity } from './revocation.ts'
 import { isTrustedHere, judgeStanding } from './revocation.ts'
@@ -38,6 +39,7 @@ export function authenticate(
   demand: Demand,
 ): Promise<Authenticated> | Authenticated {
   if (credential.kind === 'none') return passAnonymous(demand)
+  if (credential.kind === 'api-key') return authenticateKey(exchange, credential.key, demand)
   if (credential.kind === 'bearer')
     return findTrusted(exchange, credential.token, demand) ?? judgeBearer(exchange, credential.token, demand)
   const session = findSessionCookie(exchange, credential.session)
@@ -50,6 +52,15 @@ function passAnonymous({ access }: Demand): Authenticated {
   throw new Denial('credential_required')
 }
 
+/** A key is of the gateway itself, and nothing of it is ever renewed. */
+function authenticateKey(exchange: Exchange, key: string, demand: Demand): Promise<Authenticated> | Authenticated {
+  if (!demand.acceptsSelf) throw new Denial('invalid_token', { reason: 'issuer' })
+  const identity = identifyKey(exchange, key, demand)
+  return identity instanceof Promise
+    ? identity.then((known) => ({ identity: known, renewal: null }))
+    : { identity, renewal: null }
+}
+
 /** The short way: the token and its standing are known here, and nothing has to be waited for. */
 function findTrusted(exchange: Exchange, token: string, demand: Demand): Authenticated | null {
   const remembered = findVerified(exchange, token, demand)
@@ -60,8 +71,12 @@ function findTrusted(exchange: Exchange, token: string, demand: Demand): Authent
 async function judgeBearer(exchange: Exchange, token: string, demand: Demand): Promise<Authenticated> {
   const remembered = await verifyRemembered(exchange, token, demand)
   const standing = await judgeRemembered(exchange, token, remembered, demand)
-  if (standing.outcome === 'ended') throw new Denial('invalid_token', { reason: 'session over' })
+  if (standing.outcome === 'ended') throw refuseEnded(remembered.identity)
   return { identity: standing.identity, renewal: null }
+}
+
+function refuseEnded({ session }: Identity): Denial {
+  return new Denial('invalid_token', { reason: session === null ? 'revoked' : 'session over' })
 }
 
 /** D1's answer replaces what the isolate remembers of the token, a death included. */

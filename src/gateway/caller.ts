@@ -20,8 +20,8 @@ const KINDS: ReadonlySet<'bearer' | 'cookie'> = new Set(['bearer', 'cookie'])
 export async function findCaller(exchange: Exchange): Promise<Caller | null> {
   const { request, runtime } = exchange
   const credential = readCredential(request, KINDS, cookieNames(runtime.config.insecureCookies))
-  if (credential.kind === 'none') return null
-  return credential.kind === 'bearer' ? findBearer(exchange, credential.token) : findCookie(exchange, credential)
+  if (credential.kind === 'bearer') return findBearer(exchange, credential.token)
+  return credential.kind === 'cookie' ? findCookie(exchange, credential) : null
 }
 
 async function findBearer(exchange: Exchange, token: string): Promise<Caller | null> {

@@ -1,26 +1,32 @@
 // Which credential a request carries: one, or none, never a choice between two.
 
 import { type CookieNames, readCookies } from '../auth/cookies.ts'
+import type { CredentialKind } from '../config/config.ts'
 import { Denial } from '../denial.ts'
+import { API_KEY_PREFIX } from '../keys/format.ts'
 import type { RequestHead } from '../request-head.ts'
 
 export type Credential =
   | { readonly kind: 'none' }
   | { readonly kind: 'bearer'; readonly token: string }
+  | { readonly kind: 'api-key'; readonly key: string }
   | { readonly kind: 'cookie'; readonly access: string | null; readonly session: string | null }
 
 /**
- * The credential of a request, of the kinds that its route names; a bearer token wins and never falls back to cookies.
- * Does NOT verify anything, nor look at queries and bodies (RFC 6750 §2.2 and §2.3 are not supported).
- * @throws Denial `ambiguous_credential` where a kind came twice
+ * The credential of a request, of the kinds that its route names; a bearer token or an API key wins and never falls back
+ * to cookies. An API key is a bearer token that looks like one, or stands in `X-API-Key`. Does NOT verify anything, nor look at queries and bodies (RFC 6750 §2.2 and §2.3 are not supported).
+ * @throws Denial `ambiguous_credential` where a kind came twice, or `X-API-Key` beside a bearer token
  */
 export function readCredential(
   request: RequestHead,
-  kinds: ReadonlySet<'bearer' | 'cookie'>,
+  kinds: ReadonlySet<CredentialKind>,
   names: CookieNames,
 ): Credential {
-  const token = kinds.has('bearer') ? readBearer(request) : null
-  if (token !== null) return { kind: 'bearer', token }
+  const takesKeys = kinds.has('api-key')
+  const token = takesKeys || kinds.has('bearer') ? readBearer(request) : null
+  const key = takesKeys ? findApiKey(request, token) : null
+  if (key !== null) return { kind: 'api-key', key }
+  if (token !== null && kinds.has('bearer')) return { kind: 'bearer', token }
   if (!kinds.has('cookie')) return { kind: 'none' }
   const { access, session } = readCookies(request.headers.get('Cookie'), names)
   if (access === null && session === null) return { kind: 'none' }
@@ -53,9 +59,17 @@ const TOKEN_PROTOCOL = 'gatehouse.bearer.'
 const BEARER = /^bearer(?:[ \t]+|$)/i
 const BEARER_IN_LIST = /(?:^|,)[ \t]*bearer(?:[ \t,]|$)/i
 
+function findApiKey(request: RequestHead, token: string | null): string | null {
+  const header = request.headers.get('X-API-Key')
+  if (header === null) return token?.startsWith(API_KEY_PREFIX) === true ? token : null
+  if (token !== null) throw ambiguousCredential('X-API-Key beside a bearer token')
+  if (header.includes(',')) throw ambiguousCredential('X-API-Key sent twice')
+  return header.trim()
+}
+
 function readBearer(request: RequestHead): string | null {
   const tokens = [readAuthorization(request), readTokenProtocol(request)].filter((token) => token !== null)
-  if (tokens.length > 1) throw ambiguousBearer('Authorization beside a token subprotocol')
+  if (tokens.length > 1) throw ambiguousCredential('Authorization beside a token subprotocol')
   return tokens[0] ?? null
 }
 
@@ -63,7 +77,7 @@ function readBearer(request: RequestHead): string | null {
 function readAuthorization(request: RequestHead): string | null {
   const value = request.headers.get('Authorization')?.trim()
   if (value === undefined) return null
-  if (value.includes(',') && BEARER_IN_LIST.test(value)) throw ambiguousBearer('Authorization sent twice')
+  if (value.includes(',') && BEARER_IN_LIST.test(value)) throw ambiguousCredential('Authorization sent twice')
   return BEARER.test(value) ? value.replace(BEARER, '') : null
 }
 
@@ -71,11 +85,11 @@ function readTokenProtocol(request: RequestHead): string | null {
   if (!isWebSocketUpgrade(request)) return null
   const offered = listItems(request.headers.get('Sec-WebSocket-Protocol'))
   const tokens = offered.filter((protocol) => protocol.startsWith(TOKEN_PROTOCOL))
-  if (tokens.length > 1) throw ambiguousBearer('token subprotocol sent twice')
+  if (tokens.length > 1) throw ambiguousCredential('token subprotocol sent twice')
   return tokens[0]?.slice(TOKEN_PROTOCOL.length) ?? null
 }
 
-function ambiguousBearer(reason: string): Denial {
+function ambiguousCredential(reason: string): Denial {
   return new Denial('ambiguous_credential', { reason })
 }
 

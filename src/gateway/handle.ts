@@ -154,6 +154,7 @@ async function send(
     clientAddress,
     host: target.authority,
     keepAuthorization,
+    takesApiKeys: route.credentials.has('api-key'),
     identityHeaderNames: config.identityHeaderNames,
     cookies: cookieNames(config.insecureCookies),
     findFetcher: runtime.findFetcher,

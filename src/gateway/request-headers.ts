@@ -4,11 +4,14 @@ import type { CookieNames } from '../auth/cookies.ts'
 import { withoutOurCookies } from '../auth/cookies.ts'
 import { foldHeaderName } from '../config/identity-headers.ts'
 import { Denial } from '../denial.ts'
+import { API_KEY_PREFIX } from '../keys/format.ts'
 import type { HeadHeaders } from '../request-head.ts'
 
 export interface HeaderRules {
   /** True leaves `Authorization` for the upstream. */
   readonly keepAuthorization: boolean
+  /** True where `X-API-Key` is the gateway's to read. */
+  readonly takesApiKeys: boolean
   /** Folded names of the headers that routes fill from claims. */
   readonly identityHeaderNames: ReadonlySet<string>
   readonly cookies: CookieNames
@@ -51,7 +54,7 @@ const REMOVED_PREFIX = /^(?:proxy|x-forwarded|x-original|x-rewrite|cf|gatehouse)
 
 /**
  * Takes out of a copy of a `client`'s headers the hop-by-hop headers and those that `Connection` names (RFC 9110 §7.6.1), the
- * gateway's cookies, and whatever an upstream may take for the word of a gateway. The rest keeps its bytes, its spelling
+ * gateway's cookies and API keys, and whatever an upstream may take for the word of a gateway. The rest keeps its bytes, its spelling
  * and its separate lines.
  * Does NOT judge credentials; credential.ts does, before.
  * @throws Denial `headers_too_large`, `invalid_request` for a control character
@@ -78,16 +81,21 @@ function findRemoved(headers: HeadHeaders, rules: HeaderRules): readonly string[
   headers.forEach((value, name) => {
     characters += name.length + value.length
     isPlain &&= !CONTROL_CHARACTER.test(value)
-    if (isRemoved(name, rules) || named.has(name)) removed.push(name)
+    if (isRemoved(name, value, rules) || named.has(name)) removed.push(name)
   })
   if (characters > MAX_CHARACTERS) throw new Denial('headers_too_large')
   if (!isPlain) throw new Denial('invalid_request', { reason: 'control character in a header' })
   return removed
 }
 
-function isRemoved(name: string, { keepAuthorization, identityHeaderNames }: HeaderRules): boolean {
+function isRemoved(
+  name: string,
+  value: string,
+  { keepAuthorization, takesApiKeys, identityHeaderNames }: HeaderRules,
+): boolean {
   const folded = foldedName(name)
-  if (folded === 'authorization' && !keepAuthorization) return true
+  if (folded === 'authorization') return !keepAuthorization || value.includes(API_KEY_PREFIX)
+  if (folded === 'x-api-key') return takesApiKeys || value.includes(API_KEY_PREFIX)
   return REMOVED.has(folded) || REMOVED_PREFIX.test(folded) || identityHeaderNames.has(folded)
 }
 

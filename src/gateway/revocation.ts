@@ -8,6 +8,7 @@ import { findPrincipal, findSession } from '../sessions/lifecycle.ts'
 import type { SessionState } from '../sessions/store.ts'
 import type { Identity } from '../tokens/identity.ts'
 import { RESERVED_CLAIMS } from '../tokens/mint.ts'
+import { isSubjectRevoked } from './subject-revocation.ts'
 
 /** A token of the gateway's own: it names a version, and a session unless it is of a client that acts for itself. */
 export interface OwnIdentity extends Identity {
@@ -28,17 +29,28 @@ export type RevocationRule = Pick<Route, 'revocation' | 'onOutage'>
  * @throws Denial `unavailable` where neither can be asked and the route does not say `on_outage = "allow"`.
  */
 export async function judgeStanding(exchange: Exchange, identity: Identity, rule: RevocationRule): Promise<Standing> {
-  if (!isOwn(identity) || isTrustedHere(exchange, identity, rule)) return { outcome: 'trusted', identity }
+  if (isTrustedHere(exchange, identity, rule)) return { outcome: 'trusted', identity }
+  if (!isOwn(identity)) return judgeSubject(exchange, identity, rule)
   if (rule.revocation === 'session') return askDatabase(exchange, identity, rule)
-  const marker = findKnown(exchange, identity) ?? (await readMarker(exchange, identity.subject))
-  if (marker !== null && identity.version >= marker) return { outcome: 'trusted', identity }
+  if (await isTrustedByMarker(exchange, identity)) return { outcome: 'trusted', identity }
   return askDatabase(exchange, identity, rule)
 }
 
-/** True where this isolate by itself can trust the token on the spot. */
+async function judgeSubject(exchange: Exchange, identity: Identity, rule: RevocationRule): Promise<Standing> {
+  const isRevoked = await isSubjectRevoked(exchange, identity, rule)
+  return isRevoked ? { outcome: 'ended' } : { outcome: 'trusted', identity }
+}
+
+/** True where the marker, in this isolate or in KV, is no newer than the identity. */
+export async function isTrustedByMarker(exchange: Exchange, identity: OwnIdentity): Promise<boolean> {
+  const marker = findKnown(exchange, identity) ?? (await readMarker(exchange, identity.subject))
+  return marker !== null && identity.version >= marker
+}
+
+/** True where this isolate by itself can trust the identity on the spot. */
 export function isTrustedHere(exchange: Exchange, identity: Identity, { revocation }: RevocationRule): boolean {
-  if (!isOwn(identity) || revocation === 'expiry') return true
-  return revocation === 'marker' && identity.version >= (findKnown(exchange, identity) ?? Infinity)
+  if (revocation === 'expiry') return true
+  return revocation === 'marker' && isOwn(identity) && identity.version >= (findKnown(exchange, identity) ?? Infinity)
 }
 
 function isOwn(identity: Identity): identity is OwnIdentity {
@@ -80,7 +92,8 @@ async function askDatabase(exchange: Exchange, identity: OwnIdentity, rule: Revo
       ? askForPrincipal(exchange.runtime, identity)
       : askForSession(exchange.runtime, identity, identity.session))
   } catch (error) {
-    return passOutage(exchange.runtime, identity, rule, error)
+    enforceOutageRule(exchange.runtime, identity, rule, error)
+    return { outcome: 'trusted', identity }
   }
 }
 
@@ -104,11 +117,18 @@ async function askForPrincipal({ db, markers }: Runtime, identity: OwnIdentity):
   return { outcome: 'refreshed', identity: withCurrent(identity, { ...principal, scopes }), session: null }
 }
 
-/** `on_outage = "allow"` lets a token live until it expires, unless a marker seen here says that it is out of date. */
-function passOutage({ markers }: Runtime, identity: OwnIdentity, rule: RevocationRule, cause: unknown): Standing {
-  const outdated = (markers.known(identity.subject) ?? 0) > identity.version
-  if (rule.revocation === 'session' || rule.onOutage === 'deny' || outdated) throw new Denial('unavailable', { cause })
-  return { outcome: 'trusted', identity }
+/**
+ * `on_outage = "allow"` lets an identity pass until it expires, unless a marker seen here says that it is out of date.
+ * @throws Denial `unavailable`
+ */
+export function enforceOutageRule(
+  { markers }: Runtime,
+  { subject, version }: OwnIdentity,
+  { revocation, onOutage }: RevocationRule,
+  cause: unknown,
+): void {
+  const isOutdated = (markers.known(subject) ?? 0) > version
+  if (revocation === 'session' || onOutage === 'deny' || isOutdated) throw new Denial('unavailable', { cause })
 }
 
 /** The token's identity with the roles, scopes, claims and version that its subject has in D1 now. */

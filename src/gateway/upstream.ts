@@ -28,6 +28,7 @@ export interface Forwarding {
   /** As the client named it. */
   readonly host: string
   readonly keepAuthorization: boolean
+  readonly takesApiKeys: boolean
   readonly identityHeaderNames: ReadonlySet<string>
   readonly cookies: CookieNames
   readonly findFetcher: (binding: string) => Pick<Fetcher, 'fetch'> | null

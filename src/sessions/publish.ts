@@ -21,6 +21,9 @@ export interface Publisher {
   readonly log: Log
 }
 
+/** Notes that a version reached KV, and returns the `id` and `token_version` of now. */
+type Confirm = (db: Database, id: string, version: number) => D1PreparedStatement
+
 /** Puts of one call; a user who changes faster than that is left to the cron. */
 const ATTEMPTS = 3
 /** Puts of one user in a tick, of which the next is a minute away. */
@@ -39,21 +42,28 @@ export async function publish(
   publisher: Publisher,
   { userId, tokenVersion }: RaisedVersion,
   attempts = ATTEMPTS,
+  confirm: Confirm = confirmPublished,
 ): Promise<void> {
   try {
-    await publishLatest(publisher, userId, tokenVersion, attempts)
+    await publishLatest(publisher, userId, tokenVersion, attempts, confirm)
   } catch (error) {
     publisher.log({ event: 'publication', subject: userId, ...describeFault(error) })
   }
 }
 
-async function publishLatest(publisher: Publisher, userId: string, version: number, attempts: number): Promise<void> {
+async function publishLatest(
+  publisher: Publisher,
+  userId: string,
+  version: number,
+  attempts: number,
+  confirm: Confirm,
+): Promise<void> {
   const { db, markers } = publisher
   await markers.put(userId, version)
-  const [rows] = await runBatch(db, [confirmPublished(db, userId, version)])
+  const [rows] = await runBatch(db, [confirm(db, userId, version)])
   const current = parseRaised(rows?.[0])
   if (current === null || current.tokenVersion <= version || attempts <= 1) return
-  await publishLatest(publisher, userId, current.tokenVersion, attempts - 1)
+  await publishLatest(publisher, userId, current.tokenVersion, attempts - 1, confirm)
 }
 
 /**
@@ -68,16 +78,20 @@ export async function republish(publisher: Publisher): Promise<void> {
     countUnpublished(db),
   ])
   const users = [...unpublished, ...unsettled].map(parseRaised).filter((user) => user !== null)
-  await inLanes(users, (user) => publish(publisher, user, TICK_ATTEMPTS))
+  await publishInLanes(publisher, users)
   const left = parseCount(counted?.[0]) - users.length
   if (left > 0) log({ event: 'cron', reason: 'backlog', count: left })
 }
 
-/** Each lane takes the next user when it is through with its last; `work` must not throw. */
-async function inLanes(users: readonly RaisedVersion[], work: (user: RaisedVersion) => Promise<void>): Promise<void> {
+/** Publishes as many as a tick has. Each lane takes the next when it is through with its last. */
+export async function publishInLanes(
+  publisher: Publisher,
+  users: readonly RaisedVersion[],
+  confirm: Confirm = confirmPublished,
+): Promise<void> {
   const queue = users.values()
   async function runLane(): Promise<void> {
-    for (const user of queue) await work(user)
+    for (const user of queue) await publish(publisher, user, TICK_ATTEMPTS, confirm)
   }
   await Promise.all(Array.from({ length: LANES }, runLane))
 }

@@ -4,12 +4,16 @@ import { describe, expect, it } from 'vitest'
 
 import { OPERATIONS } from '../../src/admin/operations.ts'
 import { insertAudit } from '../../src/audit/store.ts'
+import { createClient } from '../../src/clients/lifecycle.ts'
 import { isObject } from '../../src/json.ts'
+import { createKey } from '../../src/keys/lifecycle.ts'
 import { administer, administrator, askAs, everything, trail } from '../support/admin.ts'
 import type { Answer, Ask } from '../support/admin.ts'
 import { createWorld, insertUser, UPSTREAM, user } from '../support/world.ts'
 
-const world = () => createWorld({ routes: [{ path: '/*', upstream: UPSTREAM }] })
+const IDP = 'https://idp.example.com/'
+const ISSUERS = [{ issuer: IDP, audience: ['https://api.example.com'], jwks_uri: `${IDP}jwks.json` }]
+const world = () => createWorld({ routes: [{ path: '/*', upstream: UPSTREAM }], vars: { ISSUERS } })
 
 function eventsOf({ body }: Answer): readonly unknown[] {
   return Array.isArray(body['events']) ? body['events'] : []
@@ -77,7 +81,21 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'POST /users': { email: 'new@example.com' },
   'POST /import': { users: [{ id: 'a' }, { id: 'b' }] },
   'PATCH /users/:id': { roles: ['x'] },
+  'POST /clients': { name: 'a client' },
+  'POST /clients/:id/rotate': { overlap: 60 },
+  'POST /keys': { name: 'a key' },
+  'POST /keys/:id/rotate': { overlap: 60 },
+  'POST /revoked-subjects': { issuer: IDP, subject: 's' },
 }
+/** The id that a path is about: a machine of its kind, or the user. */
+async function idFor(path: string): Promise<string> {
+  const profile = { name: 'old', roles: [], scopes: [], claims: {} }
+  if (path.startsWith('/keys/')) return (await createKey(env.DB, { ...profile, expiresAt: null }, () => [])).id
+  if (!path.startsWith('/clients/')) return user.id
+  const created = await createClient(env.DB, { ...profile, proof: { by: 'secret' } })
+  return created.outcome === 'created' ? created.id : 'none'
+}
+
 const writes = OPERATIONS.filter(({ method }) => method !== 'GET')
 
 describe('every write', () => {
@@ -89,7 +107,7 @@ describe('every write', () => {
       const { access } = await here.signInForTokens(administrator.id)
       const victim = await here.signInForTokens()
       const { session } = await (await here.bearer(victim.access, '/auth/session')).json<{ readonly session: string }>()
-      const filled = path.replace(':id', user.id).replace(':session', session)
+      const filled = path.replace(':id', await idFor(path)).replace(':session', session)
       const question = { method, path: filled, body: BODIES[`${method} ${path}`] }
       if (path === '/users/:id/enable')
         await env.DB.prepare('UPDATE users SET disabled_at = 1 WHERE id = ?1').bind(user.id).run()

@@ -23,7 +23,7 @@ function entriesOf(value: unknown): readonly (readonly [string, unknown])[] {
 /** A value that no member of that schema may have. */
 function wrongFor(schema: unknown): unknown {
   const type = memberAt(schema, 'type')
-  return type === 'array' || type === 'boolean' || type === 'object' ? 'a text' : 42
+  return type === 'array' || type === 'boolean' || type === 'object' || type === 'integer' ? 'a text' : 42
 }
 
 interface Parameter {
@@ -35,6 +35,12 @@ function parametersOf(document: unknown, where: string): readonly string[] {
   const parameters = memberAt(document, 'parameters')
   const list: readonly Parameter[] = Array.isArray(parameters) ? parameters : []
   return list.filter((parameter) => parameter.in === where).map(({ name }) => name)
+}
+
+/** What must be there for another member to be looked at. */
+function neededBeside(method: string, path: string): Readonly<Record<string, string>> {
+  if (path === '/revoked-subjects') return { issuer: 'https://idp.example.com/', subject: 's' }
+  return method === 'POST' && (path === '/clients' || path === '/keys') ? { name: 'a machine' } : {}
 }
 
 const bodies = OPERATIONS.filter(({ document }) => bodyOf(document) !== undefined)
@@ -81,7 +87,10 @@ describe('the document', () => {
     'names $name of $method $path, which is read: another type is refused',
     async ({ method, path, name, schema }) => {
       const ask = await administer(await world())
-      const { status, body } = await ask(method, fill(path), { [name]: wrongFor(schema) })
+      const { status, body } = await ask(method, fill(path), {
+        ...neededBeside(method, path),
+        [name]: wrongFor(schema),
+      })
       expect([status, body['code']]).toEqual([400, 'invalid_request'])
       expect(body['detail']).toMatch(new RegExp(`^${name} must `))
     },

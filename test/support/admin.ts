@@ -110,7 +110,7 @@ export async function trail(): Promise<readonly AuditRow[]> {
 
 /** Everything that a write could have changed. */
 export async function everything(): Promise<unknown> {
-  const tables = ['users', 'sessions', 'password_resets', 'audit_events']
+  const tables = ['users', 'sessions', 'password_resets', 'clients', 'api_keys', 'revoked_subjects', 'audit_events']
   const results = await env.DB.batch(tables.map((table) => env.DB.prepare(`SELECT * FROM ${table} ORDER BY 1`)))
   return results.map((result) => result.results)
 }

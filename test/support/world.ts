@@ -187,11 +187,14 @@ export async function lengthenBlocks(): Promise<void> {
 /** Tests of a file share D1 and KV: each world begins with neither rows nor markers. */
 async function emptyStorage(): Promise<void> {
   const tables = [
-    'client_assertions',
-    'clients',
     'deliveries',
     'audit_events',
     'password_resets',
+    'client_assertions',
+    'clients',
+    'api_keys',
+    'revoked_subjects',
+    'revoked_issuers',
     'logout_tokens',
     'identities',
     'sessions',

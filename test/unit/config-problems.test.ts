@@ -113,6 +113,7 @@ describe('an issuer', () => {
     [{ issuer: 'https://me:x@idp.example.com' }, `issuer ${SAFE_URL}`],
     [{ issuer: 'https://idp.example.com#' }, `issuer ${SAFE_URL}`],
     [{ issuer: 'https://idp.example.com/?x' }, 'issuer must not have a query'],
+    [{ issuer: `https://idp.example.com/${'x'.repeat(377)}` }, 'issuer must not be longer than 400 bytes'],
     [{ issuer: 'https://api.example.com' }, 'issuer must not be ISSUER, which routes call "self"'],
     [{ ...secret, issuer: 'self' }, 'issuer must not be ISSUER, which routes call "self"'],
     [{ ...secret, issuer: '' }, 'issuer must be a string that is not empty'],
@@ -289,11 +290,14 @@ describe('a route', () => {
       'issuers has "https://idp.example.com", which is no issuer of ISSUERS; did you mean https://idp.example.com/?',
     ],
     [{ credentials: [] }, 'credentials must not be an empty list'],
-    [{ credentials: ['api-key'] }, 'credentials must not have "api-key": this version does not have API keys yet'],
     [{ credentials: ['token'] }, 'credentials must be a list of "bearer", "cookie" or "api-key"'],
     [
       { credentials: ['cookie'], issuers: [issuer.issuer] },
       'credentials must not have "cookie" unless issuers has "self"',
+    ],
+    [
+      { credentials: ['bearer', 'api-key'], issuers: [issuer.issuer] },
+      'credentials must not have "api-key" unless issuers has "self"',
     ],
     [{ scopes: [] }, 'scopes must not be an empty list'],
     [{ roles: [] }, 'roles must not be an empty list'],

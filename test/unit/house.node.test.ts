@@ -20,6 +20,8 @@ const rules = [
       'clients/store.ts',
       'resets/store.ts',
       'database.ts',
+      'keys/store.ts',
+      'issuers/store.ts',
     ],
   },
   { what: 'KV', pattern: /\bkv\.(?:get|put|delete|list)\b/, rooms: ['sessions/markers.ts'] },

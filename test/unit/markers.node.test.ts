@@ -184,7 +184,8 @@ describe('npm run markers -- rebuild', () => {
     const quoted = `it''s;"--${'x'.repeat(40)}`
     const rows = [`('lost', 200, 200)`, `('behind', 200, 200)`, `('ahead', 200, 200)`, `('never', 200, NULL)`]
     const values = [...rows, `('${quoted}', 200, 200)`].map((row) => row.replace(/\)$/, ', 0, 0)'))
-    const insert = `INSERT INTO users (id, token_version, published_version, created_at, changed_at) VALUES ${values.join()};`
+    const insert = `INSERT INTO users (id, token_version, published_version, created_at, changed_at) VALUES ${values.join()};
+      INSERT INTO revoked_issuers (issuer, revocations) VALUES ('https://idp.example.com/', 300);`
     await wrangler('d1', 'execute', 'DB', '--file', write('a.sql', readFileSync(join(folder, 'schema.sql')) + insert))
     const before = ['behind 150', 'ahead 250', 'ghost 5'].map((pair) => pair.split(' '))
     const puts = before.map(([id, value]) => ({ key: `marker:${id}`, value }))
@@ -193,8 +194,16 @@ describe('npm run markers -- rebuild', () => {
     const args = [COMMAND, 'rebuild', '--local', '--config', join(folder, 'wrangler.toml')]
     const { stdout } = await promisify(execFile)(process.execPath, args)
 
-    expect(stdout).toContain('5 users: 3 written, 1 raised, 0 already right, 1 higher than D1 and left alone.')
-    const ids = ['lost', 'behind', 'ahead', 'never', quoted.replace("''", "'"), 'ghost']
+    expect(stdout).toContain('6 markers: 4 written, 1 raised, 0 already right, 1 higher than D1 and left alone.')
+    const ids = [
+      'lost',
+      'behind',
+      'ahead',
+      'never',
+      quoted.replace("''", "'"),
+      'ghost',
+      'issuer https://idp.example.com/',
+    ]
     const keys = write(
       'keys.json',
       ids.map((id) => `marker:${id}`),
@@ -203,7 +212,7 @@ describe('npm run markers -- rebuild', () => {
       await wrangler('kv', 'bulk', 'get', keys, '--binding', 'MARKERS'),
       ids.map((id) => `marker:${id}`),
     )
-    expect(kept.map(([, value]) => value)).toEqual(['200', '200', '250', '200', '200', '5'])
+    expect(kept.map(([, value]) => value)).toEqual(['200', '200', '250', '200', '200', '5', '300'])
     const select = `SELECT count(*) AS users, sum(published_version) AS published FROM users`
     const counted: unknown = JSON.parse(await wrangler('d1', 'execute', 'DB', '--json', '--command', select))
     expect(counted).toMatchObject([{ results: [{ users: 5, published: 800 }] }])

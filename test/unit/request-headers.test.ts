@@ -7,6 +7,7 @@ import { cleanRequestHeaders, connectionNames } from '../../src/gateway/request-
 
 const RULES: HeaderRules = {
   keepAuthorization: false,
+  takesApiKeys: false,
   identityHeaderNames: new Set(['x-user-id']),
   cookies: cookieNames(false),
 }

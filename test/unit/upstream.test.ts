@@ -35,6 +35,7 @@ function forwarding(changes: Partial<Forwarding>): Forwarding {
     requestId: 'req_1',
     clientAddress: '192.0.2.1',
     host: 'gateway.test',
+    takesApiKeys: false,
     keepAuthorization: false,
     identityHeaderNames: new Set(),
     cookies: cookieNames(false),
