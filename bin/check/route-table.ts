@@ -32,12 +32,17 @@ export function demands(route: Route): readonly string[] {
   const { scopes, roles, maxAuthAge } = route
   return [
     ...(route.issuers.length > 0 ? [`issuer ${issuers.join(' or ')}`] : []),
-    ...(route.acceptsSelf && route.credentials.size === 1 ? [[...route.credentials].join('')] : []),
+    ...(route.acceptsSelf && !takesDefault(route) ? [[...route.credentials].join(' or ')] : []),
     ...(scopes.length > 0 ? [`scope ${scopes.join(' and ')}`] : []),
     ...(roles.length > 0 ? [`role ${roles.join(' or ')}`] : []),
     ...route.claims.map(claimText),
     ...(maxAuthAge === null ? [] : [`signed in within ${formatDuration(maxAuthAge)}`]),
   ]
+}
+
+/** Bearer tokens and cookies. */
+function takesDefault({ credentials }: Route): boolean {
+  return credentials.size === 2 && !credentials.has('api-key')
 }
 
 function claimText(rule: ClaimRule): string {

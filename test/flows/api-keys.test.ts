@@ -184,6 +184,14 @@ describe('where an API key stands', () => {
     for (const { headers } of world.seen) expect(JSON.stringify([...headers])).not.toContain('gth_key_')
   })
 
+  it('where a route takes keys, X-API-Key reaches no upstream in any spelling, whatever it holds', async () => {
+    const world = await createKeyWorld()
+    const { access } = await world.signInForTokens()
+    await world.bearer(access, '/optional/x', { headers: { X_API_Key: 'something', 'X.Api.Key': 'something' } })
+    expect(world.seen).toHaveLength(1)
+    expect(JSON.stringify([...(world.seen[0]?.headers ?? [])])).not.toContain('something')
+  })
+
   it("an upstream's own X-API-Key passes where the route names no keys of ours", async () => {
     const world = await createKeyWorld()
     await world.send('/public/x', { headers: { 'X-API-Key': 'its own' } })
@@ -386,6 +394,18 @@ describe('an API key that is no longer good', () => {
     await env.MARKERS.put(`marker:${id}`, String(newer))
     pass(6)
     expect((await world.bearer(text, '/orders/7')).status).toBe(403)
+  })
+
+  it('is forgotten by an isolate that D1 has told of its end, on an `expiry` route too', async () => {
+    const world = await createKeyWorld()
+    const { id, text } = await makeKey()
+    const pass = holdTime()
+    const send = async (path: string) => (await world.bearer(text, path)).status
+    expect(await send('/expiry/x')).toBe(200)
+    await end(id, false)
+    expect(await send('/strict/x')).toBe(401)
+    pass(31)
+    expect(await send('/expiry/x')).toBe(401)
   })
 
   it('stays ended, whoever enables its user again, and ends once', async () => {
