@@ -144,6 +144,7 @@ function describeCors({ cors }: Route, preflight: boolean): string {
 function describeCredential(credential: Credential, { runtime }: Exchange): string {
   if (credential.kind === 'none') return 'none of the kinds that the route takes'
   if (credential.kind === 'bearer') return 'a bearer token'
+  if (credential.kind === 'api-key') return 'an API key'
   const { access, session } = credential
   if (session === null) return 'an access cookie alone, which counts as none'
   const isGood = parseSessionToken(runtime.sessionKeys, 'c', session) !== null
@@ -159,18 +160,19 @@ function describeIdentity(identity: Identity | null, now: number): string {
 }
 
 /** By what the configuration says, for which D1 and KV would be asked. */
-function describeRevocation({ config }: Offline, { session, subject }: Identity, { key }: Route): string {
+function describeRevocation({ config }: Offline, { issuer, session, subject }: Identity, { key }: Route): string {
   const rule = config.routes.find((route) => route.key === key)?.revocation
-  if (session === null) return 'a token of another issuer holds until it expires'
   if (rule === 'expiry') return 'the route trusts a token until it expires'
+  if (issuer !== config.issuer)
+    return 'only KV and D1 know whether this subject of another issuer was revoked; taken not to be'
   return rule === 'session'
-    ? `only D1 knows whether session ${session} is alive; taken to be`
+    ? `only D1 knows whether ${session === null ? subject : `session ${session}`} is alive; taken to be`
     : `only KV (marker:${subject}) and D1 know whether it was revoked; taken not to be`
 }
 
 function describeRefusal(name: string, error: unknown, { missing }: Offline): Step {
   if (isUnknown(error))
-    return { name, verdict: 'unknown', says: 'only D1 knows whether this session is alive, and whose it is' }
+    return { name, verdict: 'unknown', says: 'only D1 knows whether this session or API key is alive, and whose it is' }
   if (!(error instanceof Denial)) throw error
   const { code, status, details } = error
   if (code === 'issuer_unavailable')
@@ -186,7 +188,8 @@ function describeReason(reason: string | undefined): string {
   return reason === 'kid' ? ' (kid: none of the keys at hand is the one that it names)' : ` (${reason})`
 }
 
-/** What a renewal asks is D1's answer to give. */
+/** What a renewal or an API key asks is D1's answer to give. */
 function isUnknown(error: unknown): boolean {
+  if (error instanceof Denial) return error.code === 'unavailable' && isUnknown(error.details.cause)
   return error instanceof Error && error.name === ONLY_D1_KNOWS
 }

@@ -146,7 +146,8 @@ function revokedAt(of: string): number {
 
 async function judge(runtime: Runtime, identity: Identity): Promise<'passed' | 'refused' | 'cannot tell'> {
   const request = createRequest(new Headers(), {})
-  const exchange = { request, head: request, requestId: '', clientAddress: null, runtime, waitUntil: () => undefined }
+  const head = { request, head: request, requestId: '', clientAddress: null }
+  const exchange = { ...head, runtime, note: null, waitUntil: () => undefined }
   try {
     return (await judgeStanding(exchange, identity, RULE)).outcome === 'ended' ? 'refused' : 'passed'
   } catch (error) {

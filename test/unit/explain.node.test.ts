@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import { formatDevVars, makeSecrets } from '../../bin/secrets.ts'
+import { createKeyId, createKeyText } from '../../src/keys/format.ts'
 import { formatSessionToken } from '../../src/sessions/session-token.ts'
 import { importSigningKeys } from '../../src/tokens/keys.ts'
 import { mintAccessToken } from '../../src/tokens/mint.ts'
@@ -19,10 +20,13 @@ const config = join(folder, 'wrangler.toml')
 const now = Math.floor(Date.now() / 1000)
 const secrets = await makeSecrets()
 const sessionKeys = [Buffer.from(secrets.SESSION_KEYS, 'base64url')]
+const { text: apiKey } = createKeyText(createKeyId())
 const session = formatSessionToken(sessionKeys, 'c', { sessionId: `ses_${'a'.repeat(22)}`, generation: 1 })
 
 beforeAll(() => {
-  writeFileSync(config, readFileSync(join(ROOT, 'wrangler.toml'), 'utf8'))
+  const machines =
+    '[[vars.ROUTES]]\npath = "/machines"\nupstream = "http://localhost:8788"\ncredentials = ["api-key"]\n'
+  writeFileSync(config, `${readFileSync(join(ROOT, 'wrangler.toml'), 'utf8')}\n${machines}`)
   writeFileSync(join(folder, '.dev.vars'), formatDevVars(secrets))
 })
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -108,6 +112,14 @@ describe('npm run explain', () => {
       3,
       '403 cross_site_request',
     ],
+    ['an API key that D1 must judge', ['/machines', '--header', `X-API-Key: ${apiKey}`], null, 4, 'only D1 knows'],
+    [
+      'an API key with a typing error',
+      ['/machines', '--token', `${apiKey}x`],
+      null,
+      3,
+      '401 invalid_token (no API key)',
+    ],
     ["one of the gateway's own URLs", ['/auth/session'], null, 4, 'answered by the gateway itself'],
   ] as const)('tells of %s', async (_, args, token, expected, words) => {
     const given = token === null ? [] : ['--token', await token()]
@@ -115,7 +127,7 @@ describe('npm run explain', () => {
     expect(said).toContain(words)
     expect(status).toBe(expected)
     expect(said).not.toContain('usr_boss')
-    const hidden = [session, ...given.slice(1), secrets.SESSION_KEYS, ...secrets.SIGNING_KEYS.split('"')]
+    const hidden = [session, apiKey, ...given.slice(1), secrets.SESSION_KEYS, ...secrets.SIGNING_KEYS.split('"')]
     expect(hidden.filter((secret) => secret.length > 20 && said.includes(secret))).toEqual([])
   })
 
