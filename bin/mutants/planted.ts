@@ -225,8 +225,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: PUBLISH,
-        from: '  const [rows] = await runBatch(db, [confirmPublished(db, userId, version)])\n',
-        to: '  if (attempts > 0) return\n  const [rows] = await runBatch(db, [confirmPublished(db, userId, version)])\n',
+        from: '  const [rows] = await runBatch(db, [confirm(db, userId, version)])\n',
+        to: '  if (attempts > 0) return\n  const [rows] = await runBatch(db, [confirm(db, userId, version)])\n',
       },
     ],
   },
@@ -273,8 +273,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: REVOCATION,
-        from: 'if (marker !== null && identity.version >= marker)',
-        to: 'if (marker === null || identity.version >= marker)',
+        from: 'return marker !== null && identity.version >= marker\n',
+        to: 'return marker === null || identity.version >= marker\n',
       },
     ],
   },
@@ -283,8 +283,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: REVOCATION,
-        from: "  if (marker !== null && identity.version >= marker) return { outcome: 'trusted', identity }\n",
-        to: "  if (marker !== null && identity.version >= marker) return { outcome: 'trusted', identity }\n  if (marker !== null) return { outcome: 'ended' }\n",
+        from: "  if (await isTrustedByMarker(exchange, identity)) return { outcome: 'trusted', identity }\n",
+        to: "  if (await isTrustedByMarker(exchange, identity)) return { outcome: 'trusted', identity }\n  if (findKnown(exchange, identity) !== null) return { outcome: 'ended' }\n",
       },
     ],
   },
