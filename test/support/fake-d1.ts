@@ -88,7 +88,8 @@ export function createFakeD1(schema: string) {
     },
     begin: (schedule: Schedule) => {
       state.schedule = schedule
-      for (const table of ['sessions', 'users', 'sign_in_attempts']) query(`DELETE FROM ${table}`)
+      for (const table of ['deliveries', 'audit_events', 'sessions', 'users', 'sign_in_attempts'])
+        query(`DELETE FROM ${table}`)
     },
   }
 }

@@ -12,7 +12,7 @@ const rules = [
   {
     what: 'SQL',
     pattern: /\b(?:SELECT|INSERT INTO|UPDATE|DELETE FROM) /,
-    rooms: ['sessions/store.ts', 'accounts/store.ts', 'database.ts'],
+    rooms: ['sessions/store.ts', 'accounts/store.ts', 'audit/store.ts', 'database.ts'],
   },
   { what: 'KV', pattern: /\bkv\.(?:get|put|delete|list)\b/, rooms: ['sessions/markers.ts'] },
   { what: 'JOSE', pattern: /from 'jose'/, rooms: [/^tokens\//] },

@@ -1,0 +1,34 @@
+-- What operating takes: the audit trail and deliveries to webhooks.
+
+-- The audit trail: rows are added, and removed when they are old. Ids are in the order of the commits.
+CREATE TABLE IF NOT EXISTS audit_events (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  at INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  action TEXT NOT NULL,
+  target TEXT,
+  outcome TEXT NOT NULL,
+  request_id TEXT,
+  details TEXT NOT NULL DEFAULT '{}'
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS audit_events_by_target ON audit_events (target);
+-- What bounds the failures that are recorded.
+CREATE INDEX IF NOT EXISTS audit_events_failed ON audit_events (at) WHERE outcome = 'failure';
+
+-- What webhooks are still to be told, and have been: a row for each event and receiver.
+CREATE TABLE IF NOT EXISTS deliveries (
+  id TEXT PRIMARY KEY,
+  webhook TEXT NOT NULL,
+  event TEXT NOT NULL,
+  body TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  next_at INTEGER NOT NULL,
+  delivered_at INTEGER,
+  dead_at INTEGER
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (webhook, next_at) WHERE delivered_at IS NULL AND dead_at IS NULL;
+CREATE INDEX IF NOT EXISTS deliveries_over ON deliveries (coalesce(delivered_at, dead_at))
+  WHERE coalesce(delivered_at, dead_at) IS NOT NULL;
