@@ -120,13 +120,14 @@ export function takeBackAccountAttempt(db: Database, account: string): D1Prepare
     .bind(account)
 }
 
-/** Deletes up to `limit` rows that no longer count, the oldest first. */
+/** Deletes up to `limit` rows that no longer count, the oldest first; a row for each. */
 export function removeOldAttempts(db: Database, limit: number): D1PreparedStatement {
   return db
     .prepare(
       `DELETE FROM sign_in_attempts WHERE (account, address) IN (
          SELECT account, address FROM sign_in_attempts WHERE failed_at <= unixepoch() - ${FORGOTTEN_AFTER}
-         ORDER BY failed_at LIMIT ?1)`,
+         ORDER BY failed_at LIMIT ?1)
+       RETURNING 1`,
     )
     .bind(limit)
 }

@@ -80,12 +80,13 @@ export function insertRefusalOf(
   return insertAuditOf(db, { ...event, outcome: 'failure' }, { sql: bounded, parameters })
 }
 
-/** Of the oldest `limit` events, deletes those that are more than `retention` seconds old. */
+/** Of the oldest `limit` events, deletes those that are more than `retention` seconds old; a row for each. */
 export function removeOldAudit(db: Database, retention: number, limit: number): D1PreparedStatement {
   return db
     .prepare(
       `DELETE FROM audit_events WHERE id IN (
-         SELECT id FROM (SELECT id, at FROM audit_events ORDER BY id LIMIT ?2) WHERE at <= unixepoch() - ?1)`,
+         SELECT id FROM (SELECT id, at FROM audit_events ORDER BY id LIMIT ?2) WHERE at <= unixepoch() - ?1)
+       RETURNING 1`,
     )
     .bind(retention, limit)
 }

@@ -1,26 +1,49 @@
-// Every minute: lost publications are made again, what nobody needs any more is forgotten, and recent changes told until the next.
+// Every minute: recent changes are told until the next, lost publications made again, what is over removed, webhooks told.
 
-import { removeOldAttempts } from '../accounts/store.ts'
-import { runBatch } from '../database.ts'
 import type { Runtime } from '../runtime.ts'
 import { republish } from '../sessions/publish.ts'
-import { dropOldHints, removeOldLogoutTokens } from '../sessions/store.ts'
 import { tellRecent } from '../sessions/ticks.ts'
+import { deliverDue } from '../webhooks/deliver.ts'
+import { removeOver } from './remove-over.ts'
 
-/** Rows of each kind that one run removes. */
-const REMOVE_LIMIT = 20_000
+/** Seconds after which a run leaves deliveries to the next. */
+const DELIVERING = 50
+/** Seconds between two looks at what is due. */
+const PAUSE = 5
 
-/** Neither part waits for the other, nor ends with it. */
+/** Ticks wait for nothing, publication for no other part, and none ends with another. */
 export async function tidy(runtime: Runtime, scheduledAt: number): Promise<void> {
   const told = tellRecent(runtime, scheduledAt)
   try {
-    await republish(runtime)
-    await runBatch(runtime.db, [
-      removeOldAttempts(runtime.db, REMOVE_LIMIT),
-      removeOldLogoutTokens(runtime.db, REMOVE_LIMIT),
-      dropOldHints(runtime.db, runtime.config.sessions.idleTimeout, REMOVE_LIMIT),
+    await inTurn([
+      () => republish(runtime),
+      () => removeOver(runtime),
+      () => deliverUntil(runtime, scheduledAt + DELIVERING),
     ])
   } finally {
     await told
+  }
+}
+
+/** Every part runs, whatever became of those before it; what failed first is thrown in the end. */
+async function inTurn(parts: readonly (() => Promise<void>)[]): Promise<void> {
+  const failures: unknown[] = []
+  for (const part of parts) {
+    try {
+      await part()
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  if (failures.length > 0) throw failures[0]
+}
+
+/** Looks for deliveries at least once, and then again and again, so that webhooks hear within seconds. */
+async function deliverUntil(runtime: Runtime, end: number): Promise<void> {
+  if (runtime.config.webhooks.length === 0) return
+  for (;;) {
+    const isFull = await deliverDue(runtime)
+    if (runtime.now() + PAUSE > end) return
+    if (!isFull) await runtime.sleepUntil(runtime.now() + PAUSE)
   }
 }

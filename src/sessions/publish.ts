@@ -2,6 +2,7 @@
 
 import type { Database } from '../database.ts'
 import { runBatch } from '../database.ts'
+import { inLanes } from '../lanes.ts'
 import type { Log } from '../log.ts'
 import { describeFault } from '../log.ts'
 import type { Markers } from './markers.ts'
@@ -28,8 +29,6 @@ const TICK_ATTEMPTS = 2
 /** Users of one tick: with two KV and two D1 operations each they stay inside an invocation's 1,000 of either. */
 const TICK_SHARE = 100
 const TICK_UNSETTLED = 200
-/** A Worker may wait for six answers at once, and one is the tick's that runs beside. */
-const LANES = 5
 
 /**
  * Puts the marker of a version that D1 has committed, confirms it, and puts again while D1 is newer.
@@ -71,13 +70,4 @@ export async function republish(publisher: Publisher): Promise<void> {
   await inLanes(users, (user) => publish(publisher, user, TICK_ATTEMPTS))
   const left = parseCount(counted?.[0]) - users.length
   if (left > 0) log({ event: 'cron', reason: 'backlog', count: left })
-}
-
-/** Each lane takes the next user when it is through with its last; `work` must not throw. */
-async function inLanes(users: readonly RaisedVersion[], work: (user: RaisedVersion) => Promise<void>): Promise<void> {
-  const queue = users.values()
-  async function runLane(): Promise<void> {
-    for (const user of queue) await work(user)
-  }
-  await Promise.all(Array.from({ length: LANES }, runLane))
 }

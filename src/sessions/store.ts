@@ -325,7 +325,8 @@ export function removeOldLogoutTokens(db: Database, limit: number): D1PreparedSt
   return db
     .prepare(
       `DELETE FROM logout_tokens WHERE (provider, jti) IN (
-         SELECT provider, jti FROM logout_tokens WHERE expires_at < unixepoch() ORDER BY expires_at LIMIT ?1)`,
+         SELECT provider, jti FROM logout_tokens WHERE expires_at < unixepoch() ORDER BY expires_at LIMIT ?1)
+       RETURNING 1`,
     )
     .bind(limit)
 }
@@ -336,7 +337,8 @@ export function dropOldHints(db: Database, idleTimeout: number, limit: number): 
     .prepare(
       `UPDATE sessions SET id_token_hint = NULL WHERE id IN (
          SELECT id FROM sessions WHERE id_token_hint IS NOT NULL AND last_seen_at <= unixepoch() - ?1
-         ORDER BY last_seen_at LIMIT ?2)`,
+         ORDER BY last_seen_at LIMIT ?2)
+       RETURNING 1`,
     )
     .bind(idleTimeout, limit)
 }
@@ -625,6 +627,18 @@ export function countUnpublished(db: Database): D1PreparedStatement {
   return db.prepare(
     `SELECT (SELECT count(*) FROM users WHERE ${UNPUBLISHED}) + (SELECT count(*) FROM users WHERE ${UNSETTLED}) AS count`,
   )
+}
+
+/** Deletes up to `limit` sessions that have been over for `keep` seconds, the oldest first; a row for each. */
+export function removeOldSessions(db: Database, keep: number, limit: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `DELETE FROM sessions WHERE id IN (
+         SELECT id FROM sessions WHERE coalesce(ended_at, expires_at) <= unixepoch() - ?1
+         ORDER BY coalesce(ended_at, expires_at) LIMIT ?2)
+       RETURNING 1`,
+    )
+    .bind(keep, limit)
 }
 
 /** The session that a batch has opened, if it did. Comes after its insertion. */

@@ -40,6 +40,9 @@ const WAIT = `iif(attempts + 1 < ${MAX_ATTEMPTS}, 60 << (2 * attempts), 60)`
 
 const DUE = `delivered_at IS NULL AND dead_at IS NULL AND next_at <= unixepoch()`
 
+/** Seconds after which a delivery that nobody can send, its webhook being configured no more, counts as over. */
+const UNWANTED_AFTER = 2_592_000
+
 /**
  * Takes up to `limit` deliveries that are due, for this attempt alone: whoever comes next finds them due when this attempt
  * will have failed or its sender died. Those that have no attempt left are not among them.
@@ -66,31 +69,31 @@ export function markDelivered(db: Database, id: string): D1PreparedStatement {
   return db.prepare(`UPDATE deliveries SET delivered_at = unixepoch() WHERE id = ?1 AND delivered_at IS NULL`).bind(id)
 }
 
-/** Gives up up to `limit` deliveries whose last attempt has failed, and those of webhooks that are configured no more. */
-export function buryDead(db: Database, webhooks: readonly string[], limit: number): D1PreparedStatement {
+/** Gives up to `limit` deliveries up whose last attempt has failed. */
+export function buryDead(db: Database, limit: number): D1PreparedStatement {
   return db
     .prepare(
       `UPDATE deliveries SET dead_at = unixepoch() WHERE id IN (
-         SELECT id FROM deliveries WHERE ${DUE}
-           AND (attempts >= ${MAX_ATTEMPTS} OR webhook NOT IN (SELECT value FROM json_each(?1)))
-         LIMIT ?2)
-       RETURNING id, webhook`,
+         SELECT id FROM deliveries WHERE ${DUE} AND attempts >= ${MAX_ATTEMPTS} ORDER BY next_at LIMIT ?1)
+       RETURNING id, webhook, body`,
     )
-    .bind(JSON.stringify(webhooks), limit)
+    .bind(limit)
 }
 
-/** Deletes up to `limit` deliveries that were made or given up more than `keep` seconds ago, the oldest first. */
+const OVER_AT = `coalesce(delivered_at, dead_at, created_at + ${UNWANTED_AFTER})`
+
+/** Deletes up to `limit` deliveries that have been over for `keep` seconds, the oldest first; a row for each. */
 export function removeOldDeliveries(db: Database, keep: number, limit: number): D1PreparedStatement {
   return db
     .prepare(
       `DELETE FROM deliveries WHERE id IN (
-         SELECT id FROM deliveries WHERE coalesce(delivered_at, dead_at) <= unixepoch() - ?1
-         ORDER BY coalesce(delivered_at, dead_at) LIMIT ?2)`,
+         SELECT id FROM deliveries WHERE ${OVER_AT} <= unixepoch() - ?1 ORDER BY ${OVER_AT} LIMIT ?2)
+       RETURNING 1`,
     )
     .bind(keep, limit)
 }
 
-/** A row of `takeDue`. */
+/** A row of `takeDue` or `buryDead`. */
 export function parseDelivery(row: unknown): Delivery | null {
   if (!isObject(row)) return null
   return { id: readText(row['id']), webhook: readText(row['webhook']), body: readText(row['body']) }

@@ -12,7 +12,7 @@ const rules = [
   {
     what: 'SQL',
     pattern: /\b(?:SELECT|INSERT INTO|UPDATE|DELETE FROM) /,
-    rooms: ['sessions/store.ts', 'accounts/store.ts', 'audit/store.ts', 'database.ts'],
+    rooms: ['sessions/store.ts', 'accounts/store.ts', 'audit/store.ts', 'webhooks/store.ts', 'database.ts'],
   },
   { what: 'KV', pattern: /\bkv\.(?:get|put|delete|list)\b/, rooms: ['sessions/markers.ts'] },
   { what: 'JOSE', pattern: /from 'jose'/, rooms: [/^tokens\//] },
@@ -21,7 +21,7 @@ const rules = [
   {
     what: 'outbound fetch',
     pattern: /(?<![.\w])fetch\(|globalThis\.fetch/,
-    rooms: ['runtime.ts', 'index.ts', 'tokens/jwks-source.ts', 'providers/http.ts'],
+    rooms: ['runtime.ts', 'index.ts', 'tokens/jwks-source.ts', 'providers/http.ts', 'webhooks/send.ts'],
   },
   { what: 'passThroughOnException', pattern: /passThroughOnException/, rooms: [] },
 ] as const

@@ -1,4 +1,7 @@
--- What operating takes: the audit trail and deliveries to webhooks.
+-- What operating takes: the audit trail, deliveries to webhooks, and an end for what is over.
+
+-- What the cron looks for: over, one way or another.
+CREATE INDEX IF NOT EXISTS sessions_over ON sessions (coalesce(ended_at, expires_at));
 
 -- The audit trail: rows are added, and removed when they are old. Ids are in the order of the commits.
 CREATE TABLE IF NOT EXISTS audit_events (
@@ -29,6 +32,9 @@ CREATE TABLE IF NOT EXISTS deliveries (
   dead_at INTEGER
 ) STRICT;
 
+-- What the cron looks for: due to a webhook, failed for the last time, and over. A webhook that is configured no more has a
+-- month to come back.
 CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (webhook, next_at) WHERE delivered_at IS NULL AND dead_at IS NULL;
-CREATE INDEX IF NOT EXISTS deliveries_over ON deliveries (coalesce(delivered_at, dead_at))
-  WHERE coalesce(delivered_at, dead_at) IS NOT NULL;
+CREATE INDEX IF NOT EXISTS deliveries_failed ON deliveries (next_at)
+  WHERE delivered_at IS NULL AND dead_at IS NULL AND attempts >= 8;
+CREATE INDEX IF NOT EXISTS deliveries_over ON deliveries (coalesce(delivered_at, dead_at, created_at + 2592000));
