@@ -2,7 +2,6 @@
 
 import type { App } from './app.ts'
 import { createApp } from './app.ts'
-import { tidy } from './auth/cron.ts'
 import { writeLog } from './log.ts'
 import type { Loaded } from './runtime.ts'
 import { loadRuntime } from './runtime.ts'
@@ -32,6 +31,7 @@ export default {
   async scheduled({ scheduledTime }, env) {
     const { loaded } = isolates.get(env) ?? (await loadIsolate(env))
     if (loaded.outcome === 'misconfigured') return writeLog({ event: 'misconfigured', problems: loaded.problems })
+    const { tidy } = await import('./auth/cron.ts')
     await tidy(loaded.runtime, Math.floor(scheduledTime / 1000))
   },
 } satisfies ExportedHandler<Env>

@@ -10,6 +10,7 @@ export type AuditAction =
   | 'password.change'
   | 'password.reset_link'
   | 'password.reset'
+  | 'identity.link'
   | 'user.create'
   | 'user.import'
   | 'user.change'

@@ -27,10 +27,12 @@ import {
   endingSession,
   keepSession,
   openedSession,
+  otherSessions,
   ownSession,
   passwordChange,
   sessionsBeside,
   sessionsOfOldPassword,
+  sessionsOfProvider,
   surplusSessions,
   parseDevice,
   raiseVersionOfOthers,
@@ -143,10 +145,11 @@ function summarise(raised: readonly unknown[], ended: readonly unknown[]): Ended
  * Ends the sessions that a provider began and says are over; `null` where it has said so before with the same token.
  * One batch: what is done was noted, and what was not noted is not done.
  */
-export async function endByProvider(db: Database, logout: NotedLogout): Promise<Ended | null> {
+export async function endByProvider(db: Database, logout: NotedLogout, teller: Teller): Promise<Ended | null> {
   try {
     const [, raised = [], ended = []] = await runBatch(db, [
       insertLogoutToken(db, logout),
+      tell(db, teller, 'session.end', { reason: 'provider' }, sessionsOfProvider(logout)),
       raiseVersionsOfProvider(db, logout),
       endOfProvider(db, logout),
     ])
@@ -201,8 +204,10 @@ export async function endOtherDevices(
   db: Database,
   { sessionId, userId }: { readonly sessionId: string; readonly userId: string },
   idleTimeout: number,
+  teller: Teller,
 ): Promise<Ended> {
   const [raised = [], ended = []] = await runBatch(db, [
+    tell(db, teller, 'session.end', { reason: 'by_owner' }, otherSessions(userId, sessionId, idleTimeout)),
     raiseVersionOfOthers(db, userId, sessionId, idleTimeout),
     endOthersOf(db, userId, sessionId, idleTimeout),
   ])

@@ -643,7 +643,7 @@ export function removeOldSessions(db: Database, keep: number, limit: number): D1
 
 /** The session that a batch has opened, if it did. Comes after its insertion. */
 export function openedSession(sessionId: string): Source {
-  const details = `json_object('session', id, 'amr', json(amr), 'address', address)`
+  const details = `json_object('session', id, 'amr', json(amr), 'address', address, 'provider', provider)`
   return { sql: `SELECT user_id AS target, ${details} AS details FROM sessions WHERE id = ?1`, parameters: [sessionId] }
 }
 
@@ -704,6 +704,39 @@ export function ownSession(userId: string, sessionId: string, idleTimeout: numbe
     sql: `SELECT s.user_id AS target, ${SESSIONS} FROM sessions s JOIN users u ON u.id = s.user_id
       WHERE s.id = ?3 AND s.user_id = ?2 AND ${ALIVE} GROUP BY s.user_id`,
     parameters: [idleTimeout, userId, sessionId],
+  }
+}
+
+/** The sessions that `endOthersOf` is about to end. */
+export function otherSessions(userId: string, sessionId: string, idleTimeout: number): Source {
+  return {
+    sql: `SELECT s.user_id AS target, ${SESSIONS} FROM sessions s JOIN users u ON u.id = s.user_id
+      WHERE s.user_id = ?2 AND s.id <> ?3 AND ${ALIVE} AND EXISTS (${OWN}) GROUP BY s.user_id`,
+    parameters: [idleTimeout, userId, sessionId],
+  }
+}
+
+/** The sessions that `endOfProvider` is about to end, a row for each user. */
+export function sessionsOfProvider(logout: ProviderLogout): Source {
+  return {
+    sql: `SELECT s.user_id AS target, ${SESSIONS} FROM sessions s JOIN users u ON u.id = s.user_id
+      WHERE s.id IN (SELECT id FROM sessions WHERE ${ofProvider(logout)}) AND s.session_epoch = u.session_epoch
+      GROUP BY s.user_id`,
+    parameters: [logout.provider, logout.subject, logout.session],
+  }
+}
+
+/** The user to whom `insertIdentityOfSession` is about to give another way in. */
+export function newIdentity(
+  sessionId: string,
+  idleTimeout: number,
+  { provider, subject }: { readonly provider: string; readonly subject: string },
+): Source {
+  return {
+    sql: `SELECT u.id AS target, json_object('provider', ?3) AS details
+      FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?2 AND ${ALIVE}
+        AND NOT EXISTS (SELECT 1 FROM identities WHERE provider = ?3 AND subject = ?4)`,
+    parameters: [idleTimeout, sessionId, provider, subject],
   }
 }
 

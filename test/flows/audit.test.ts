@@ -2,6 +2,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 
+import { ada, createProviderScene, locationOf, signInBy } from '../support/provider-scene.ts'
 import { createWorld, insertUser, lengthenBlocks, PASSWORD, UPSTREAM, user } from '../support/world.ts'
 import type { World, WorldOptions } from '../support/world.ts'
 
@@ -76,7 +77,7 @@ describe('the audit trail of a user', () => {
     const response = await fromAddress(world, '192.0.2.7', right)
     expect(response.status).toBe(200)
     const [session] = await sessionIds()
-    const details = { session, amr: ['pwd'], address: '192.0.2.7' }
+    const details = { session, amr: ['pwd'], address: '192.0.2.7', provider: null }
     expect(await readTrail()).toEqual([
       { ...own, action: 'sign_in', details, requestId: expect.stringMatching(/^[0-9a-f-]{36}$/) },
     ])
@@ -147,11 +148,11 @@ describe('the audit trail of a user', () => {
     await world.signInForTokens()
     const [first, second, third] = await sessionIds()
     expect((await readNew()).map(({ action, details }) => [action, details])).toEqual([
-      ['sign_in', { session: first, amr: ['pwd'], address: null }],
+      ['sign_in', { session: first, amr: ['pwd'], address: null, provider: null }],
       ['session.end', { sessions: [first], reason: 'replaced' }],
-      ['sign_in', { session: second, amr: ['pwd'], address: null }],
+      ['sign_in', { session: second, amr: ['pwd'], address: null, provider: null }],
       ['session.end', { sessions: [second], reason: 'limit' }],
-      ['sign_in', { session: third, amr: ['pwd'], address: null }],
+      ['sign_in', { session: third, amr: ['pwd'], address: null, provider: null }],
     ])
   })
 
@@ -307,7 +308,7 @@ describe('the audit trail of an upstream', () => {
     expect(await readNew()).toEqual([
       { ...by, action: 'user.create', target: '42', details: {} },
       { ...by, action: 'user.change', target: '42', details: { changed: ['roles'] } },
-      { ...by, action: 'sign_in', target: '42', details: { session, amr: [], address: null } },
+      { ...by, action: 'sign_in', target: '42', details: { session, amr: [], address: null, provider: null } },
     ])
   })
 
@@ -328,5 +329,54 @@ describe('the audit trail of an upstream', () => {
     await say(`end-all;sub="${user.id}"`)
     const details = { sessions: await sessionIds(), reason: 'upstream' }
     expect(await readNew()).toEqual([{ ...by, action: 'session.end', target: user.id, details }])
+  })
+})
+
+describe('the audit trail of a provider', () => {
+  const by = { outcome: 'success', actor: expect.stringMatching(/^usr_/), target: expect.stringMatching(/^usr_/) }
+
+  it('has a user who is made by his first sign-in, and none by his second', async () => {
+    const scene = await createProviderScene()
+    await signInBy(scene)
+    const [session] = await sessionIds()
+    expect(await readNew()).toEqual([
+      { ...by, action: 'user.create', details: { provider: 'corp' } },
+      { ...by, action: 'sign_in', details: { session, amr: [], address: null, provider: 'corp' } },
+    ])
+    await emptyTrail()
+    await signInBy(scene)
+    expect((await readNew()).map(({ action }) => action)).toEqual(['session.end', 'sign_in'])
+  })
+
+  it('has an identity that is linked, once', async () => {
+    const { world, provider, browser } = await createProviderScene()
+    const sent = await browser.submit('/auth/sign-in', { email: user.email, password: PASSWORD })
+    expect(sent.status).toBe(200)
+    await emptyTrail()
+    for (let time = 0; time < 2; time += 1) {
+      const start = await browser.submit(`/auth/providers/${provider.id}/start`)
+      await browser.open(provider.signIn(locationOf(start), ada))
+    }
+    expect(await readNew()).toEqual([{ ...own, action: 'identity.link', details: { provider: 'corp' } }])
+    expect(world.logged).toEqual([])
+  })
+
+  it('has the sessions that a logout token ends, by the provider, and nothing of the same token again', async () => {
+    const scene = await createProviderScene()
+    await signInBy(scene)
+    const sessions = await sessionIds()
+    await emptyTrail()
+    const body = `logout_token=${await scene.provider.logoutToken({ sub: ada.sub })}`
+    const headers = { 'Content-Type': 'application/x-www-form-urlencoded' }
+    const statuses: number[] = []
+    for (let time = 0; time < 2; time += 1) {
+      const url = '/auth/providers/corp/backchannel-logout'
+      statuses.push((await scene.world.send(url, { method: 'POST', body, headers })).status)
+    }
+    expect(statuses).toEqual([200, 400])
+    const actor = 'the provider corp'
+    expect(await readNew()).toEqual([
+      { ...by, actor, action: 'session.end', details: { sessions, reason: 'provider' } },
+    ])
   })
 })
