@@ -49,6 +49,8 @@ export interface Gateway {
   readonly open: (target: string, sending?: Sending) => Promise<IncomingMessage>
   /** An access token of the gateway's own, valid for five minutes, with `claims` on top. */
   readonly token: (claims?: Readonly<Record<string, Json>>) => Promise<string>
+  /** One run of the cron, too late for ticks of its own. */
+  readonly runCron: () => Promise<void>
   /** The Worker's log lines so far. */
   readonly log: readonly string[]
   readonly db: D1Database
@@ -64,6 +66,8 @@ export interface GatewayOptions {
   readonly services?: Readonly<Record<string, string>>
   /** Names of rate-limit bindings, each of 1,000 requests a minute. */
   readonly rateLimits?: readonly string[]
+  /** More secrets, such as those of webhooks. */
+  readonly secrets?: Readonly<Record<string, string>>
 }
 
 /** Starts one with a database of its own; it stops when the test file is through. */
@@ -81,8 +85,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   await applySchema(db)
   const markers = await miniflare.getKVNamespace('MARKERS')
   const port = Number((await miniflare.unsafeGetDirectURL('gatehouse')).port)
+  const { scheduled } = await miniflare.getWorker('gatehouse')
   return {
     port,
+    runCron: async () => void (await scheduled({ cron: '* * * * *', scheduledTime: new Date(0) })),
     raw: (text) => exchangeText(port, text),
     open: (target, sending) => openRequest(port, target, sending),
     send: async (target, sending) => readAnswer(await openRequest(port, target, sending)),
@@ -124,10 +130,15 @@ type Worker = Extract<V4MiniflareOptions, { workers: unknown }>['workers'][numbe
 
 const COMPATIBILITY_DATE = '2026-08-01'
 
-function gatewayWorker(script: string, key: JWK, { vars, services = {}, rateLimits = [] }: GatewayOptions): Worker {
+function gatewayWorker(
+  script: string,
+  key: JWK,
+  { vars, services = {}, rateLimits = [], ...options }: GatewayOptions,
+): Worker {
   const secrets = {
     SIGNING_KEYS: JSON.stringify({ keys: [key] }),
     SESSION_KEYS: randomBytes(32).toString('base64url'),
+    ...options.secrets,
   }
   return {
     name: 'gatehouse',
