@@ -361,6 +361,18 @@ describe('the audit trail of a provider', () => {
     expect(world.logged).toEqual([])
   })
 
+  it('has no session that a logout token ends and that had ended with all of them', async () => {
+    const scene = await createProviderScene()
+    await signInBy(scene)
+    await env.DB.prepare('UPDATE users SET session_epoch = session_epoch + 1').run()
+    await emptyTrail()
+    const body = `logout_token=${await scene.provider.logoutToken({ sub: ada.sub })}`
+    const headers = { 'Content-Type': 'application/x-www-form-urlencoded' }
+    const url = '/auth/providers/corp/backchannel-logout'
+    expect((await scene.world.send(url, { method: 'POST', body, headers })).status).toBe(200)
+    expect(await readNew()).toEqual([])
+  })
+
   it('has the sessions that a logout token ends, by the provider, and nothing of the same token again', async () => {
     const scene = await createProviderScene()
     await signInBy(scene)

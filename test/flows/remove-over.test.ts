@@ -129,12 +129,18 @@ describe('the cron', () => {
   it('publishes before it removes, though removing fails', async () => {
     const world = await createWorld()
     await world.signInForTokens()
-    await env.MARKERS.delete(`marker:${user.id}`)
     await env.DB.prepare('UPDATE users SET published_version = 0').run()
-    const prepare = (sql: string) => env.DB.prepare(sql.startsWith('DELETE') ? 'broken' : sql)
+    const done: string[] = []
+    const prepare = (sql: string) => {
+      if (!sql.startsWith('DELETE FROM sessions')) return env.DB.prepare(sql)
+      done.push('removed')
+      return env.DB.prepare('broken')
+    }
+    const put = async () => void done.push('published')
     const batch = (statements: D1PreparedStatement[]) => env.DB.batch(statements)
-    await expect(world.runCron({ ...world.env, DB: { prepare, batch } })).rejects.toThrow('D1_ERROR')
-    expect(await env.MARKERS.get(`marker:${user.id}`)).not.toBeNull()
+    const isolate = { ...world.env, DB: { prepare, batch }, MARKERS: { get: () => null, put } }
+    await expect(world.runCron(isolate)).rejects.toThrow('D1_ERROR')
+    expect(done).toEqual(['published', 'removed'])
   })
 
   it('asks once where nothing is over', async () => {

@@ -191,6 +191,16 @@ describe('a delivery', () => {
     expect(reports(world)).toEqual([...Array.from({ length: 8 }, () => 'refused'), 'dead'])
   })
 
+  it('that has failed for the last time is not made again, however many wait to be given up', async () => {
+    const { world, sent } = await createHooked(ok)
+    await fill('crm', 60)
+    await env.DB.prepare('UPDATE deliveries SET attempts = 8').run()
+    await world.runCron()
+    await world.runCron()
+    expect(sent).toEqual([])
+    expect((await readRows()).every(({ dead }) => dead === 1)).toBe(true)
+  })
+
   it('whose sender died before it sent is made by the next', async () => {
     const { world, sent } = await createHooked(ok)
     await world.signInForTokens()
