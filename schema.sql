@@ -95,6 +95,27 @@ CREATE TABLE IF NOT EXISTS logout_tokens (
 
 CREATE INDEX IF NOT EXISTS logout_tokens_by_age ON logout_tokens (expires_at);
 
+-- OAuth clients. Each is a user too (id `cli_…`, no e-mail, no password): roles, scopes, claims, version and end are his.
+CREATE TABLE IF NOT EXISTS clients (
+  id TEXT PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  secret_hash TEXT,
+  previous_secret_hash TEXT,
+  previous_until INTEGER,
+  jwks TEXT,
+  created_at INTEGER NOT NULL
+) STRICT;
+
+-- Assertions that a client has authenticated by, as long as they could come again.
+CREATE TABLE IF NOT EXISTS client_assertions (
+  client_id TEXT NOT NULL,
+  jti TEXT NOT NULL,
+  expires_at INTEGER NOT NULL,
+  PRIMARY KEY (client_id, jti)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS client_assertions_by_age ON client_assertions (expires_at);
+
 -- Guesses at an account: one row an address, and one for the account as a whole (address '').
 CREATE TABLE IF NOT EXISTS sign_in_attempts (
   account TEXT NOT NULL,
@@ -142,3 +163,14 @@ CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (webhook, next_at) WHERE
 CREATE INDEX IF NOT EXISTS deliveries_failed ON deliveries (next_at)
   WHERE delivered_at IS NULL AND dead_at IS NULL AND attempts >= 8;
 CREATE INDEX IF NOT EXISTS deliveries_over ON deliveries (coalesce(delivered_at, dead_at, created_at + 2592000));
+
+-- Links that set a password once: at most one a user, good for the epoch and the e-mail that it was made for.
+CREATE TABLE IF NOT EXISTS password_resets (
+  user_id TEXT PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+  token_hash TEXT NOT NULL UNIQUE,
+  email TEXT NOT NULL,
+  session_epoch INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS password_resets_by_age ON password_resets (expires_at);

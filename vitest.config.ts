@@ -32,10 +32,24 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['test/**/*.node.test.ts'],
+          exclude: ['test/browser/**'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        // What people see, in Chromium.
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.node.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          // Not how fast a page is, but whether it gets there.
+          expect: { poll: { timeout: 20_000 } },
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -6,7 +6,9 @@ import { environment, install, root } from './install.mjs'
 const STEPS = [
   { name: 'types', command: ['tsc', '--noEmit', '-p', '.'] },
   { name: 'types of tests', command: ['tsc', '--noEmit', '-p', 'test'] },
-  { name: 'lint', command: ['oxlint', 'src', 'test', 'bin', 'bench'] },
+  { name: 'types of the client', command: ['tsc', '--noEmit', '-p', 'client'] },
+  { name: 'types of the demo', command: ['tsc', '--noEmit', '-p', 'examples/demo'] },
+  { name: 'lint', command: ['oxlint', 'src', 'test', 'bin', 'bench', 'client', 'examples/demo'] },
   { name: 'format', command: ['oxfmt', '--check', '.'] },
   { name: 'dead code', command: ['knip'] },
   { name: 'tests', command: ['vitest', 'run'] },

@@ -1,7 +1,9 @@
 // The demo API behind the gateway: a small JSON API that knows nothing of sessions and tokens. The gateway has decided
 // who may come here, and says who it is in `Gatehouse-*` headers. GET /me shows what arrives. It has a login of its own,
 // as an API has that was there before the gateway: POST /login, /logout and /promote tell the gateway what they decided.
+// GET / is a page that shows in the browser what the gateway does.
 import { scryptSync, timingSafeEqual } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 
 import { createRemoteJWKSet, jwtVerify } from 'jose'
@@ -34,6 +36,21 @@ const routes = [
   },
 ]
 
+/** The demo page, and what it loads. */
+const files = {
+  '/': { type: 'text/html', body: read('demo/index.html') },
+  '/public/demo.css': { type: 'text/css', body: read('demo/demo.css') },
+  '/public/demo.js': { type: 'text/javascript', body: read('demo/demo.js') },
+  '/public/gatehouse.js': { type: 'text/javascript', body: read('../client/gatehouse.js') },
+}
+const FILE_HEADERS = {
+  'Cache-Control': 'no-cache',
+  'Content-Security-Policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+}
+
 const server = createServer((request, response) => {
   answer(request, response).catch(() => response.destroy())
 })
@@ -44,6 +61,7 @@ async function answer(request, response) {
   if (request.method === 'POST' && actions[path]) return actions[path](request, response)
   if (request.method !== 'GET') return send(response, 405, { error: 'only GET here' })
   if (path === '/orders/events') return streamEvents(response)
+  if (Object.hasOwn(files, path)) return sendFile(response, files[path])
   for (const { pattern, body } of routes) {
     const match = pattern.exec(path)
     const found = match && (await body(request, match[1]))
@@ -158,6 +176,15 @@ function streamEvents(response) {
   tell()
   const timer = setInterval(tell, 1000)
   response.on('close', () => clearInterval(timer))
+}
+
+function read(name) {
+  return readFileSync(new URL(name, import.meta.url))
+}
+
+function sendFile(response, { type, body }) {
+  response.writeHead(200, { ...FILE_HEADERS, 'Content-Type': `${type}; charset=utf-8` })
+  response.end(body)
 }
 
 function send(response, status, body) {

@@ -5,6 +5,7 @@ import { Hono } from 'hono/tiny'
 import { endSessionOf, showDevices } from './auth/devices.ts'
 import { createHealthCheck } from './auth/health.ts'
 import { refresh } from './auth/refresh.ts'
+import { resetByLink } from './auth/reset.ts'
 import type { Site } from './auth/same-site.ts'
 import { showSession } from './auth/session.ts'
 import { signIn } from './auth/sign-in.ts'
@@ -12,6 +13,7 @@ import { signOut, signOutEverywhere } from './auth/sign-out.ts'
 import { answerOrRefuse } from './boundary.ts'
 import type { Config, Cors } from './config/config.ts'
 import { Denial } from './denial.ts'
+import { findAdministrator } from './gateway/administrator.ts'
 import { findCaller } from './gateway/caller.ts'
 import { isPreflight, preflightResponse, withCors } from './gateway/cors.ts'
 import { siteOf } from './gateway/csrf.ts'
@@ -80,9 +82,11 @@ interface OwnUrls {
 }
 
 const JWKS = '/.well-known/jwks.json'
-const WELL_KNOWN: ReadonlySet<string> = new Set([JWKS, '/.well-known/oauth-authorization-server'])
+const METADATA = '/.well-known/oauth-authorization-server'
+const WELL_KNOWN: ReadonlySet<string> = new Set([JWKS, METADATA])
 
-/** Loaded when the first of them is asked for. */
+/** Each is loaded when the first of its URLs is asked for. */
+const oauth = () => import('./oauth/oauth.ts')
 const pages = () => import('./pages/pages.ts')
 
 function createOwnUrls(config: Config): OwnUrls {
@@ -137,6 +141,18 @@ function createOwnUrls(config: Config): OwnUrls {
   urls.post('/auth/providers/:id/backchannel-logout', async ({ env, req }) => {
     const { logOutByProvider } = await import('./auth/provider-backchannel.ts')
     return logOutByProvider(env, req.param('id'))
+  })
+  urls.post('/auth/token', async ({ env }) => (await oauth()).issueToken(env, site(env)))
+  urls.post('/auth/revoke', async ({ env }) => (await oauth()).revokeToken(env))
+  urls.post('/auth/introspect', async ({ env }) => (await oauth()).introspectToken(env))
+  urls.get(METADATA, async ({ env }) => (await oauth()).showMetadata(env.runtime.config))
+  urls.get('/auth/reset', async ({ env }) => (await pages()).showReset(env))
+  urls.post('/auth/reset', async ({ env }) =>
+    isNavigation(env.head) ? (await pages()).submitReset(env, site(env)) : resetByLink(env, site(env)),
+  )
+  urls.all('/auth/admin/*', async ({ env }) => {
+    const { answerAdmin } = await import('./admin/admin.ts')
+    return answerAdmin(env, env.path, findAdministrator)
   })
   urls.get('/auth/health', ({ env }) => checkHealth(env.runtime))
   urls.get(JWKS, ({ env }) => Response.json(env.runtime.keys.publicJwks, { headers: PUBLIC_FOR_FIVE_MINUTES }))

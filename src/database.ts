@@ -27,7 +27,7 @@ export function createDatabase(d1: D1Database): Database {
 }
 
 /** A statement, or a list of those that are run for what they leave behind alone. */
-type Part = D1PreparedStatement | readonly D1PreparedStatement[]
+export type Part = D1PreparedStatement | readonly D1PreparedStatement[]
 
 /** The rows of each statement, in their order; a list within the list has none. */
 export async function runBatch(db: Database, parts: readonly Part[]): Promise<readonly (readonly unknown[])[]> {
@@ -40,13 +40,21 @@ function isList(part: Part): part is readonly D1PreparedStatement[] {
   return Array.isArray(part)
 }
 
+/** The column whose `UNIQUE` rolled a batch back, `users.email`; `null` for every other failure. */
+export function findTakenColumn(error: unknown): string | null {
+  return /UNIQUE constraint failed: (\w+\.\w+)/.exec(messageOf(error))?.[1] ?? null
+}
+
 /**
  * The column whose `NOT NULL` rolled a batch back, `users.claims`; `null` for every other failure.
  * D1 tells what its code is about in the message alone.
  */
 export function findBrokenColumn(error: unknown): string | null {
-  const message = error instanceof Error ? error.message : ''
-  return /NOT NULL constraint failed: (\w+\.\w+)/.exec(message)?.[1] ?? null
+  return /NOT NULL constraint failed: (\w+\.\w+)/.exec(messageOf(error))?.[1] ?? null
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : ''
 }
 
 /** True where a batch was rolled back because a row of that table with such a key was there. */

@@ -28,6 +28,8 @@ const TABLE = {
   claim_mismatch: { status: 403, title: 'The identity does not match this resource.' },
   no_route: { status: 404, title: 'Nothing is here.' },
   method_not_allowed: { status: 405, title: 'The method is not allowed here.' },
+  conflict: { status: 409, title: 'It is taken, or not in a state for this.' },
+  precondition_failed: { status: 412, title: 'It has changed since it was read.' },
   too_large: { status: 413, title: 'The body is too large.' },
   rate_limited: { status: 429, title: 'Too many requests.', retryAfter: 60 },
   headers_too_large: { status: 431, title: 'The headers are too large.' },

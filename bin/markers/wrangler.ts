@@ -1,5 +1,4 @@
 // D1 and KV through wrangler, on this machine or deployed.
-import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +8,7 @@ import { parse } from 'smol-toml'
 import { isObject } from '../../src/json.ts'
 import { readInteger, readNullable, readText } from '../../src/rows.ts'
 import type { RaisedVersion } from '../../src/sessions/store.ts'
+import { runWrangler } from '../wrangler.ts'
 import type { Storage } from './rebuild.ts'
 
 export interface Place {
@@ -17,16 +17,12 @@ export interface Place {
   readonly where: 'local' | 'remote'
 }
 
-const WRANGLER = join(import.meta.dirname, '..', '..', 'node_modules', 'wrangler', 'bin', 'wrangler.js')
-
-const QUIET = { NO_COLOR: '1', WRANGLER_SEND_METRICS: 'false', WRANGLER_HIDE_BANNER: 'true' }
-
 /** Keys of one bulk read; the API takes no more, and wrangler does not divide. */
 const READ_LIMIT = 100
 
 /** @throws Error with wrangler's own words where a call of it fails */
 export function openStorage(place: Place): Storage {
-  const run = (...args: readonly string[]) => runWrangler([...args, '--config', place.config, `--${place.where}`])
+  const run = (...args: readonly string[]) => runWrangler(...args, '--config', place.config, `--${place.where}`)
   const kv = ['--binding', 'MARKERS', '--preview', String(usesPreview(place))]
   return {
     listMarkers: async () => parseNames(await run('kv', 'key', 'list', '--prefix', 'marker:', ...kv)),
@@ -60,16 +56,6 @@ function usesPreview({ config, where }: Place): boolean {
 function selectUsers(after: string, limit: number): string {
   const hex = Buffer.from(after).toString('hex')
   return `SELECT id, token_version FROM users WHERE id > CAST(X'${hex}' AS TEXT) ORDER BY id LIMIT ${limit}`
-}
-
-function runWrangler(args: readonly string[]): Promise<string> {
-  const options = { env: { ...process.env, ...QUIET }, maxBuffer: Number.POSITIVE_INFINITY }
-  return new Promise((resolve, reject) => {
-    execFile(process.execPath, [WRANGLER, ...args], options, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout)
-      else reject(new Error(`wrangler ${args.slice(0, 3).join(' ')} failed:\n${stderr}${stdout}`.trim()))
-    })
-  })
 }
 
 async function withFile<T>(content: unknown, use: (file: string) => Promise<T>): Promise<T> {

@@ -24,6 +24,7 @@ export function guide(scene: Scene): string {
     '',
     `Gatehouse: ${origin}`,
     `Behind it: ${behind(scene)}`,
+    ...(scene.demo === null ? [] : [`In the browser: ${origin}/`]),
     ...(scene.passwords ? tour(scene, origin) : []),
     '',
     'URLs:',

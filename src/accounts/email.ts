@@ -1,6 +1,4 @@
-// E-mail addresses as the name of an account, and the ids of users that the gateway creates itself.
-
-import { randomText } from '../crypto.ts'
+// E-mail addresses as the name of an account.
 
 /** RFC 5321 §4.5.3.1.3: a path of 256 octets, less its angle brackets. */
 const MAX_BYTES = 254
@@ -17,9 +15,4 @@ export function parseEmail(value: unknown): string | null {
   if (typeof value !== 'string') return null
   const email = value.replace(/^ +| +$/g, '').replace(/[A-Z]/g, (letter) => letter.toLowerCase())
   return ADDRESS.test(email) && Buffer.byteLength(email) <= MAX_BYTES ? email : null
-}
-
-/** `usr_` and 128 random bits. */
-export function newUserId(): string {
-  return `usr_${randomText(16)}`
 }

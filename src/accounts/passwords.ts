@@ -1,4 +1,5 @@
 // Passwords as they are stored: scrypt at OWASP's strength inside what Workers allow, in a string that describes itself.
+// Hashes of other systems, brought by an import, are read as well and never written.
 
 import { randomBytes, scrypt } from 'node:crypto'
 
@@ -44,11 +45,13 @@ export async function hashPassword(password: string): Promise<string> {
 /**
  * Whether a password, exactly as it was received, is the one that was hashed (ASVS 6.2.8: no trim, no case, no normalisation).
  * A `null` hash (no such user, or one without a password) costs the same work and is wrong; a hash of a cheaper cost does
- * not answer sooner.
+ * not answer sooner. One of bcrypt costs its own work on top, for as long as its user has not signed in.
  * `outdated`: right, but hashed with another cost than today's, so hash it anew.
  * @throws Error when the stored hash is malformed or asks for more than Workers allow.
  */
 export async function verifyPassword(password: string, hash: string | null): Promise<Verdict> {
+  const bcrypt = hash === null ? null : BCRYPT.exec(hash)
+  if (bcrypt !== null) return verifyForeign(password, bcrypt)
   const stored = hash === null ? DUMMY : parseHash(hash)
   const key = await derive(password, stored.salt, stored.key.length, stored.cost)
   const isRight = equalInConstantTime(encode(key), encode(stored.key))
@@ -56,16 +59,50 @@ export async function verifyPassword(password: string, hash: string | null): Pro
   return isRight && hash !== null ? { outcome: 'right', outdated: isOutdated(stored) } : { outcome: 'wrong' }
 }
 
+/** A wrong password costs what it costs everybody else as well; a right one is hashed anew, which is the same work. */
+async function verifyForeign(password: string, { 0: hash, groups }: RegExpExecArray): Promise<Verdict> {
+  if (Number(groups?.['cost']) > MAX_BCRYPT_COST) throw new Error(DEAR)
+  const { verifyBcrypt } = await import('./bcrypt.ts')
+  if (await verifyBcrypt(password, hash)) return { outcome: 'right', outdated: true }
+  await derive(password, DUMMY.salt, KEY_BYTES, COST)
+  return { outcome: 'wrong' }
+}
+
+/**
+ * What is wrong with a hash that an import brings, in words that follow "The password hash"; `null` if nothing is.
+ * bcrypt in modular form and scrypt as PHC string pass, up to the cost that a sign-in can bear.
+ */
+export function passwordHashProblem(hash: string): string | null {
+  const bcrypt = BCRYPT.exec(hash)?.groups
+  const stored = readHash(hash)
+  if (bcrypt === undefined && stored === null) return 'must be a bcrypt or scrypt hash'
+  const isDear = stored === null ? Number(bcrypt?.['cost']) > MAX_BCRYPT_COST : !isAffordable(stored.cost)
+  return isDear ? 'asks for more work than a sign-in may take' : null
+}
+
+/** The last of a salt's characters and of a digest's has unused bits, which are zero. */
+const BCRYPT = /^\$2[aby]\$(?<cost>0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{30}[.CGKOSWaeimquy26]$/
+
+/** 2^12 rounds take 0.3 s of CPU in JavaScript, which is what a sign-in is allowed here; each step more doubles it. */
+const MAX_BCRYPT_COST = 12
+
+const DEAR = 'a stored password hash asks for more than Workers allow'
+
 const PHC =
   /^\$scrypt\$ln=(?<ln>[1-9]\d?),r=(?<r>[1-9]\d{0,3}),p=(?<p>[1-9]\d{0,3})\$(?<salt>[A-Za-z0-9+/]{11,86})\$(?<key>[A-Za-z0-9+/]{22,86})$/
 
 function parseHash(hash: string): Stored {
+  const stored = readHash(hash)
+  if (stored === null) throw new Error('a stored password hash is malformed')
+  if (!isAffordable(stored.cost)) throw new Error(DEAR)
+  return stored
+}
+
+function readHash(hash: string): Stored | null {
   const { ln, r, p, salt, key } = PHC.exec(hash)?.groups ?? {}
-  const cost = { ln: Number(ln), r: Number(r), p: Number(p) }
-  const stored = { cost, salt: decode(salt), key: decode(key) }
-  if (stored.salt === null || stored.key === null) throw new Error('a stored password hash is malformed')
-  if (!isAffordable(cost)) throw new Error('a stored password hash asks for more than Workers allow')
-  return { cost, salt: stored.salt, key: stored.key }
+  const bytes = { salt: decode(salt), key: decode(key) }
+  if (bytes.salt === null || bytes.key === null) return null
+  return { cost: { ln: Number(ln), r: Number(r), p: Number(p) }, salt: bytes.salt, key: bytes.key }
 }
 
 function isAffordable({ ln, r, p }: Cost): boolean {

@@ -1,6 +1,9 @@
 // The SQL of the audit trail: who did what to whom, in the batch of what it tells of. Nothing here changes an event.
 
 import type { Database, Source } from '../database.ts'
+import { isObject } from '../json.ts'
+import type { JsonObject } from '../json.ts'
+import { readInteger, readNullable, readObject, readText } from '../rows.ts'
 
 /** What may be recorded: an action is what was tried, its outcome whether it was done. */
 export type AuditAction =
@@ -46,7 +49,12 @@ export interface AuditEvent {
 
 /** Records an event, whatever else its batch does. */
 export function insertAudit(db: Database, { target, ...event }: AuditEvent): D1PreparedStatement {
-  return insertAuditOf(db, event, { sql: `SELECT ?1 AS target, '{}' AS details`, parameters: [target] })
+  return insertAuditOf(db, event, sourceOf(target))
+}
+
+/** The source of an event that is there whatever else its batch does. */
+export function sourceOf(target: string | null): Source {
+  return { sql: `SELECT ?1 AS target, '{}' AS details`, parameters: [target] }
 }
 
 /** An event whose target a source tells; an actor of `null` is the target himself. */
@@ -90,4 +98,50 @@ export function removeOldAudit(db: Database, retention: number, limit: number): 
        RETURNING 1`,
     )
     .bind(retention, limit)
+}
+
+/** Which events are looked for; `null` is any. */
+export interface TrailFilter {
+  readonly actor: string | null
+  readonly target: string | null
+  readonly action: string | null
+}
+
+/** Events before an id, the newest first. */
+export function selectTrail(db: Database, filter: TrailFilter, before: number, limit: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `SELECT id, at, actor, action, target, outcome, request_id, details FROM audit_events
+       WHERE id < ?1 AND (?2 IS NULL OR actor = ?2) AND (?3 IS NULL OR target = ?3) AND (?4 IS NULL OR action = ?4)
+       ORDER BY id DESC LIMIT ?5`,
+    )
+    .bind(before, filter.actor, filter.target, filter.action, limit)
+}
+
+/** An event as it was recorded. */
+export interface RecordedEvent {
+  readonly id: number
+  /** Unix seconds. */
+  readonly at: number
+  readonly actor: string
+  readonly action: string
+  readonly target: string | null
+  readonly outcome: string
+  readonly requestId: string | null
+  readonly details: JsonObject
+}
+
+/** A row of `selectTrail`. */
+export function parseRecorded(row: unknown): RecordedEvent {
+  if (!isObject(row)) throw new TypeError('a row is none')
+  return {
+    id: readInteger(row['id']),
+    at: readInteger(row['at']),
+    actor: readText(row['actor']),
+    action: readText(row['action']),
+    target: readNullable(row['target'], readText),
+    outcome: readText(row['outcome']),
+    requestId: readNullable(row['request_id'], readText),
+    details: readObject(row['details']),
+  }
 }

@@ -1,6 +1,7 @@
-// The body of a request to the gateway itself: a flat list of texts, as JSON or as a form.
+// The body of a request to the gateway itself: a flat list of texts, as JSON or as a form; or JSON alone, of any depth.
 
 import { Denial } from '../denial.ts'
+import type { JsonObject } from '../json.ts'
 import { decodeUtf8, parseJsonObject } from '../json.ts'
 import { BODY_LIMIT_MS, withinTime } from '../time-limit.ts'
 
@@ -15,12 +16,29 @@ type Members = readonly (readonly [string, unknown])[]
  * @throws Denial `invalid_request`, `too_large`.
  */
 export async function readBody(request: Request, allowed: readonly string[], limitBytes = 16_384): Promise<Body> {
-  const bytes = await readInTime(request, limitBytes)
-  if (bytes.length === 0) return {}
-  const parse = parserOf(request.headers.get('Content-Type'))
-  const text = decodeUtf8(bytes)
+  const text = await readText(request, limitBytes)
+  if (text === '') return {}
+  return parseMembers(parserOf(request.headers.get('Content-Type'))(text), allowed)
+}
+
+/**
+ * The object that a JSON body is; an empty body is one without members. Forms are refused.
+ * Does NOT look at its members; whoever asked for it does.
+ * @throws Denial `invalid_request`, `too_large`.
+ */
+export async function readJsonBody(request: Request, limitBytes = 16_384): Promise<JsonObject> {
+  const text = await readText(request, limitBytes)
+  if (text === '') return {}
+  if (mediaType(request.headers.get('Content-Type')) !== JSON_TYPE) throw invalid('the body must be application/json')
+  const object = parseObject(text)
+  if (!isWellFormed(object)) throw invalid('the body has half a surrogate pair')
+  return object
+}
+
+async function readText(request: Request, limitBytes: number): Promise<string> {
+  const text = decodeUtf8(await readInTime(request, limitBytes))
   if (text === null) throw invalid('the body is not UTF-8')
-  return parseMembers(parse(text), allowed)
+  return text
 }
 
 /**
@@ -59,17 +77,34 @@ async function readBytes(request: Request, limitBytes: number): Promise<Uint8Arr
   return Buffer.concat(chunks)
 }
 
+const JSON_TYPE = 'application/json'
+
+function mediaType(contentType: string | null): string | undefined {
+  return contentType?.split(';')[0]?.trim().toLowerCase()
+}
+
 function parserOf(contentType: string | null): (text: string) => Members {
-  const type = contentType?.split(';')[0]?.trim().toLowerCase()
-  if (type === 'application/json') return parseJson
+  const type = mediaType(contentType)
+  if (type === JSON_TYPE) return parseJson
   if (type === 'application/x-www-form-urlencoded') return parseForm
   throw invalid('the body must be application/json or application/x-www-form-urlencoded')
 }
 
 function parseJson(text: string): Members {
+  return Object.entries(parseObject(text))
+}
+
+function parseObject(text: string): JsonObject {
   const object = parseJsonObject(text)
   if (object === null) throw invalid('the body must be a JSON object, no member twice')
-  return Object.entries(object)
+  return object
+}
+
+/** Names and texts at every depth have a UTF-8 form. */
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed()
+  if (typeof value !== 'object' || value === null) return true
+  return Object.entries(value).every(([name, member]) => name.isWellFormed() && isWellFormed(member))
 }
 
 /** Strict where the URL Standard repairs: percent-encoding must be whole and give UTF-8. */

@@ -1,6 +1,7 @@
 // Everything that one `Gatehouse-Session` header asks for, as one transaction (DESIGN §9.3).
 
 import { insertNamedUser, missingUser, selectUserById } from '../accounts/store.ts'
+import { isReservedId } from '../accounts/user-id.ts'
 import type { Teller } from '../audit/tell.ts'
 import { tell } from '../audit/tell.ts'
 import type { Database } from '../database.ts'
@@ -101,9 +102,6 @@ function stepsOf(means: Means, member: ControlMember): readonly Step[] {
   return [...tell(db, teller, 'session.end', { reason: 'upstream' }, ended).map(write), raise(raiseEpochOf(db, userId))]
 }
 
-/** Ids of these kinds are the gateway's to give: no upstream can take one that is free. */
-const RESERVED_ID = /^(?:usr|cli|key)_/
-
 function openingSteps(means: Means, { userId, profile }: Extract<ControlMember, { action: 'open' }>): readonly Step[] {
   const { runtime, scene, teller } = means
   const { db, config } = runtime
@@ -111,7 +109,7 @@ function openingSteps(means: Means, { userId, profile }: Extract<ControlMember, 
   const { idleTimeout, maxPerUser } = config.sessions
   const surplus = surplusSessions(userId, idleTimeout, maxPerUser)
   return [
-    ...(RESERVED_ID.test(userId) ? [] : makingSteps(means, userId)),
+    ...(isReservedId(userId) ? [] : makingSteps(means, userId)),
     ...profileSteps(means, userId, profile),
     write(insertVouchedSession(db, { ...device, userId, amr: [] })),
     write(awaitMarker(db, userId)),

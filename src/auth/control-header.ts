@@ -3,6 +3,7 @@
 import type { BareItem, InnerList, Item, List } from 'structured-headers'
 import { isInnerList, parseList, Token } from 'structured-headers'
 
+import { isUserId } from '../accounts/user-id.ts'
 import { equalInConstantTime } from '../crypto.ts'
 import { Denial } from '../denial.ts'
 import type { JsonObject } from '../json.ts'
@@ -91,9 +92,12 @@ function parseUser({ sub, roles, scope, ...others }: Parameters): {
   return { userId: parseSubject(sub), profile }
 }
 
+/** Clients and API keys are users too, but nobody whom an upstream could sign in or change. */
+const MACHINE_ID = /^(?:cli|key)_/
+
 /** DESIGN §4: what `sub` may be. */
 function parseSubject(sub: BareItem | undefined): string {
-  if (typeof sub !== 'string' || !/^[!-~]{1,255}$/.test(sub)) throw refused('sub')
+  if (typeof sub !== 'string' || !isUserId(sub) || MACHINE_ID.test(sub)) throw refused('sub')
   return sub
 }
 

@@ -33,7 +33,7 @@ export interface PasswordChangeForm {
  */
 export async function replaceOwnPassword(exchange: Exchange, site: Site, caller: Caller | null): Promise<Response> {
   if (!exchange.runtime.config.passwords.signIn) throw new Denial('no_route')
-  const form = parsePasswordChange(await readBody(exchange.request, ['current', 'new']))
+  const form = await parsePasswordChange(await readBody(exchange.request, ['current', 'new']))
   enforceTransport(site, usesCookies(caller) ? 'cookie' : 'token')
   await enforceAddressLimit(exchange)
   const living = await requireLiving(exchange, caller)
@@ -61,9 +61,9 @@ export async function changeOwnPassword(
 }
 
 /** @throws Denial `invalid_request` (with `detail` for a password that is refused) */
-export function parsePasswordChange({ current, new: next }: Body): PasswordChangeForm {
+export async function parsePasswordChange({ current, new: next }: Body): Promise<PasswordChangeForm> {
   if (current === undefined || next === undefined) throw new Denial('invalid_request', { reason: 'current or new' })
-  const problem = passwordProblem(next)
+  const problem = await passwordProblem(next)
   if (problem !== null) throw new Denial('invalid_request', { reason: 'password', members: { detail: problem } })
   return { current, next }
 }

@@ -1,5 +1,6 @@
 // A browser comes back from a provider: its answer becomes a session, or another way in of the user who is signed in (DESIGN §9.2).
 
+import type { ProviderIdentity } from '../accounts/store.ts'
 import type { Provider } from '../config/config.ts'
 import { Denial } from '../denial.ts'
 import { exchangeCode } from '../providers/code-exchange.ts'
@@ -11,6 +12,7 @@ import type { Caller } from './caller.ts'
 import { usesCookies } from './caller.ts'
 import { cookieNames, readSignInCookie, signInCookie } from './cookies.ts'
 import { cookiesFor, mintFor } from './issue.ts'
+import { findBrowserSession } from './open.ts'
 import type { Secrets, Transaction } from './provider-transaction.ts'
 import { deriveSecrets, isState, openTransaction, transactionId } from './provider-transaction.ts'
 import { linkIdentity, openForIdentity } from './provider-user.ts'
@@ -78,13 +80,18 @@ async function settle(
   underWay: UnderWay,
   findCaller: () => Promise<Caller | null>,
 ): Promise<readonly string[]> {
-  if (underWay.linkedTo === null)
-    return signIn(exchange, provider, await proveSignIn(exchange, provider, parameters, underWay))
-  const caller = await findCaller()
+  const { linkedTo } = underWay
+  if (linkedTo !== null && findBrowserSession(exchange) !== linkedTo) throw malformed('another session asked to link')
+  const proven = await proveSignIn(exchange, provider, parameters, underWay)
+  return linkedTo === null
+    ? signIn(exchange, provider, proven)
+    : link(exchange, { provider: provider.id, subject: proven.subject }, await findCaller())
+}
+
+/** The session that asked is alive at the end of it all, or nothing is linked. */
+async function link(exchange: Exchange, identity: ProviderIdentity, caller: Caller | null): Promise<readonly string[]> {
   const { session, cookies } = await requireLiving(exchange, usesCookies(caller) ? caller : null)
-  if (session.sessionId !== underWay.linkedTo) throw malformed('another session asked to link')
-  const { subject } = await proveSignIn(exchange, provider, parameters, underWay)
-  await linkIdentity(exchange, session, { provider: provider.id, subject })
+  await linkIdentity(exchange, session, identity)
   return cookies
 }
 

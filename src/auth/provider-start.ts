@@ -3,6 +3,7 @@
 import type { Config, Provider } from '../config/config.ts'
 import { Denial } from '../denial.ts'
 import { authorizationUrl } from '../providers/authorization.ts'
+import type { Metadata } from '../providers/metadata.ts'
 import type { Exchange } from '../runtime.ts'
 import { answerRedirect } from './answer.ts'
 import { readBody } from './body.ts'
@@ -41,7 +42,8 @@ export async function startSignIn(exchange: Exchange, id: string): Promise<Respo
   if (given.length > 1) throw new Denial('invalid_request', { reason: 'return_to twice' })
   const returnTo = requireReturnTo(exchange.runtime.config, given[0])
   const isAgain = query.get('prompt') === 'login'
-  const { location, cookies } = await beginSignIn(exchange, provider, { returnTo, linkedTo: null }, isAgain)
+  const metadata = await metadataOf(exchange, provider)
+  const { location, cookies } = beginSignIn(exchange, provider, metadata, { returnTo, linkedTo: null }, isAgain)
   return answerRedirect(location, cookies, 302)
 }
 
@@ -55,8 +57,10 @@ export async function startLink(exchange: Exchange, site: Site, id: string, call
   enforceTransport(site, 'cookie')
   await enforceAddressLimit(exchange)
   const returnTo = requireReturnTo(exchange.runtime.config, given)
+  const metadata = await metadataOf(exchange, provider)
+  // Last of what takes time: cookies of a renewal are given out while they are young.
   const { session, cookies } = await requireLiving(exchange, usesCookies(caller) ? caller : null)
-  const begun = await beginSignIn(exchange, provider, { returnTo, linkedTo: session.sessionId })
+  const begun = beginSignIn(exchange, provider, metadata, { returnTo, linkedTo: session.sessionId })
   return answerRedirect(begun.location, [...cookies, ...begun.cookies])
 }
 
@@ -66,14 +70,14 @@ function requireReturnTo(config: Config, given: string | undefined): string {
   return returnTo
 }
 
-async function beginSignIn(
+function beginSignIn(
   exchange: Exchange,
   provider: Provider,
+  metadata: Metadata,
   aim: Pick<Transaction, 'returnTo' | 'linkedTo'>,
   isAgain = false,
-): Promise<{ readonly location: string; readonly cookies: readonly string[] }> {
+): { readonly location: string; readonly cookies: readonly string[] } {
   const { config, sessionKeys, now } = exchange.runtime
-  const metadata = await metadataOf(exchange, provider)
   const state = newState()
   const transaction = { provider: provider.id, createdAt: now(), ...aim }
   const secrets = deriveSecrets(firstOf(sessionKeys), provider.id, state)

@@ -1,8 +1,8 @@
 // Whose a provider's subject is: a user who is known by it, a new one, or the user who is signed in and links it.
 
-import { newUserId } from '../accounts/email.ts'
 import type { ProviderIdentity, UserRow } from '../accounts/store.ts'
 import { insertIdentity, insertUserOfProvider, newUser, parseUser, selectUserByIdentity } from '../accounts/store.ts'
+import { newUserId } from '../accounts/user-id.ts'
 import { tell } from '../audit/tell.ts'
 import { runBatch } from '../database.ts'
 import { Denial } from '../denial.ts'

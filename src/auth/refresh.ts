@@ -3,6 +3,7 @@
 import { Denial } from '../denial.ts'
 import type { Exchange } from '../runtime.ts'
 import { formatSessionToken, parseSessionToken } from '../sessions/session-token.ts'
+import type { SessionState } from '../sessions/store.ts'
 import { answerJson } from './answer.ts'
 import { readBody } from './body.ts'
 import { cookieNames, readCookies } from './cookies.ts'
@@ -22,18 +23,30 @@ export async function refresh(exchange: Exchange, site: Site): Promise<Response>
   return refreshToken === undefined ? refreshCookies(exchange) : refreshTokens(exchange, refreshToken)
 }
 
+async function refreshTokens(exchange: Exchange, refreshToken: string): Promise<Response> {
+  const { session, successor } = await presentRefreshToken(exchange, refreshToken)
+  return issueTokens(exchange.runtime, session, successor, 200)
+}
+
+/** A session that a refresh token has kept alive, and the token to go on with; `null`: the one that was presented. */
+export interface Refreshed {
+  readonly session: SessionState
+  readonly successor: string | null
+}
+
 /**
  * Late in the window a successor that nobody has presented is kept back: a parallel request may reach D1 after the window's
  * end, and kill it. The client keeps what it has, which is good until the successor is presented.
+ * @throws Denial `session_ended`
  */
-async function refreshTokens(exchange: Exchange, refreshToken: string): Promise<Response> {
+export async function presentRefreshToken(exchange: Exchange, refreshToken: string): Promise<Refreshed> {
   const { sessionKeys, config } = exchange.runtime
   const token = parseSessionToken(sessionKeys, 'r', refreshToken)
   if (token === null) throw new Denial('session_ended', { reason: 'refresh token is not ours' })
   const { outcome, session } = await presentFor(exchange, 'r', token)
   const isLate = session.readAt - session.rotatedAt > config.sessions.reuseGrace / 2
   const mayDie = outcome === 'replayed' && isLate && !session.successorPresented
-  return issueTokens(exchange.runtime, session, mayDie ? null : formatSessionToken(sessionKeys, 'r', session), 200)
+  return { session, successor: mayDie ? null : formatSessionToken(sessionKeys, 'r', session) }
 }
 
 /** A forged cookie is as if absent. */

@@ -2,7 +2,9 @@
 
 import { removeOldAttempts } from '../accounts/store.ts'
 import { removeOldAudit } from '../audit/store.ts'
+import { removeOldAssertions } from '../clients/store.ts'
 import { runBatch } from '../database.ts'
+import { removeOldResets } from '../resets/store.ts'
 import type { Runtime } from '../runtime.ts'
 import { dropOldHints, removeOldLogoutTokens, removeOldSessions } from '../sessions/store.ts'
 import { removeOldDeliveries } from '../webhooks/store.ts'
@@ -25,6 +27,8 @@ export async function removeOver({ db, config, log }: Pick<Runtime, 'db' | 'conf
   for (let batch = 0; batch < BATCHES; batch += 1) {
     const removed = await runBatch(db, [
       removeOldAttempts(db, BATCH),
+      removeOldResets(db, BATCH),
+      removeOldAssertions(db, BATCH),
       removeOldLogoutTokens(db, BATCH),
       dropOldHints(db, config.sessions.idleTimeout, BATCH),
       removeOldSessions(db, SESSIONS_KEPT, BATCH),

@@ -1,9 +1,9 @@
 // Signing up with e-mail and password, where the operator has opened it.
 
-import { newUserId } from '../accounts/email.ts'
 import { passwordProblem } from '../accounts/password-policy.ts'
 import { hashPassword } from '../accounts/passwords.ts'
 import { insertUser, newUser } from '../accounts/store.ts'
+import { newUserId } from '../accounts/user-id.ts'
 import { tell } from '../audit/tell.ts'
 import { Denial } from '../denial.ts'
 import type { Exchange } from '../runtime.ts'
@@ -35,7 +35,7 @@ export async function openNewAccount(
   exchange: Exchange,
   { email, password, transport }: PasswordForm,
 ): Promise<SessionState> {
-  const problem = passwordProblem(password)
+  const problem = await passwordProblem(password)
   if (problem !== null) throw new Denial('invalid_request', { reason: 'password', members: { detail: problem } })
   await enforceAddressLimit(exchange)
   const { db } = exchange.runtime

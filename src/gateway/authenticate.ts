@@ -98,8 +98,9 @@ async function judgeCookies(
   if (access === null || remembered === null) return renewInline(exchange, await renewFor(exchange, session, demand))
   const standing = await judgeRemembered(exchange, access, remembered, demand)
   if (standing.outcome === 'ended') throw sessionEnded(exchange.runtime.config.insecureCookies)
-  const isOutdated = standing.outcome === 'refreshed' && !isUnchanged(remembered.identity, standing.identity)
-  if (isOutdated) return renewInline(exchange, await renewAccess(exchange, standing.session))
+  const current = standing.outcome === 'refreshed' ? standing.session : null
+  if (current !== null && remembered.identity.version !== current.tokenVersion)
+    return renewInline(exchange, await renewAccess(exchange, current))
   const renewal = demand.access === 'observe' ? null : renewBeside(exchange, session, standing.identity)
   return { identity: standing.identity, renewal }
 }

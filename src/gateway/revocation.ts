@@ -4,28 +4,27 @@ import type { Route } from '../config/config.ts'
 import { Denial } from '../denial.ts'
 import { describeFault } from '../log.ts'
 import type { Exchange, Runtime } from '../runtime.ts'
-import { findSession } from '../sessions/lifecycle.ts'
+import { findPrincipal, findSession } from '../sessions/lifecycle.ts'
 import type { SessionState } from '../sessions/store.ts'
 import type { Identity } from '../tokens/identity.ts'
 import { RESERVED_CLAIMS } from '../tokens/mint.ts'
 
-/** A token of the gateway's own: it names a session and a version. */
+/** A token of the gateway's own: it names a version, and a session unless it is of a client that acts for itself. */
 export interface OwnIdentity extends Identity {
-  readonly session: string
   readonly version: number
 }
 
 export type Standing =
   | { readonly outcome: 'trusted'; readonly identity: Identity }
-  /** D1 was asked: the session is alive, and the identity has what its user has now. */
-  | { readonly outcome: 'refreshed'; readonly identity: OwnIdentity; readonly session: SessionState }
+  /** D1 was asked: the session, if the token has one, is alive, and the identity has what its subject has now. */
+  | { readonly outcome: 'refreshed'; readonly identity: OwnIdentity; readonly session: SessionState | null }
   | { readonly outcome: 'ended' }
 
 export type RevocationRule = Pick<Route, 'revocation' | 'onOutage'>
 
 /**
  * A token whose version is at least the marker's is trusted on the spot; anything else asks D1.
- * Tokens of other issuers name no session of ours and pass. Does NOT remember D1's answer; authenticate does.
+ * Tokens of other issuers name no version of ours and pass. Does NOT remember D1's answer; authenticate does.
  * @throws Denial `unavailable` where neither can be asked and the route does not say `on_outage = "allow"`.
  */
 export async function judgeStanding(exchange: Exchange, identity: Identity, rule: RevocationRule): Promise<Standing> {
@@ -43,7 +42,7 @@ export function isTrustedHere(exchange: Exchange, identity: Identity, { revocati
 }
 
 function isOwn(identity: Identity): identity is OwnIdentity {
-  return identity.session !== null && identity.version !== null
+  return identity.version !== null
 }
 
 /** The version that a digest of recent changes, or else a marker that was read just now, tells of the user. */
@@ -76,15 +75,33 @@ async function readMarker({ runtime, requestId }: Exchange, userId: string): Pro
 }
 
 async function askDatabase(exchange: Exchange, identity: OwnIdentity, rule: RevocationRule): Promise<Standing> {
-  const { db, config, markers } = exchange.runtime
   try {
-    const session = await findSession(db, identity.session, config.sessions.idleTimeout)
-    if (session === null || !session.alive || session.userId !== identity.subject) return { outcome: 'ended' }
-    markers.learn(session.userId, session.tokenVersion)
-    return { outcome: 'refreshed', identity: identityOfSession(identity, session), session }
+    return await (identity.session === null
+      ? askForPrincipal(exchange.runtime, identity)
+      : askForSession(exchange.runtime, identity, identity.session))
   } catch (error) {
     return passOutage(exchange.runtime, identity, rule, error)
   }
+}
+
+async function askForSession(
+  { db, config, markers }: Runtime,
+  identity: OwnIdentity,
+  sessionId: string,
+): Promise<Standing> {
+  const session = await findSession(db, sessionId, config.sessions.idleTimeout)
+  if (session === null || !session.alive || session.userId !== identity.subject) return { outcome: 'ended' }
+  markers.learn(session.userId, session.tokenVersion)
+  return { outcome: 'refreshed', identity: withCurrent(identity, session), session }
+}
+
+/** What a client asked for is the most that its token is good for, whatever it has by now. */
+async function askForPrincipal({ db, markers }: Runtime, identity: OwnIdentity): Promise<Standing> {
+  const principal = await findPrincipal(db, identity.subject)
+  if (principal === null || identity.version < principal.leastVersion) return { outcome: 'ended' }
+  markers.learn(principal.userId, principal.tokenVersion)
+  const scopes = identity.scopes.filter((scope) => principal.scopes.includes(scope))
+  return { outcome: 'refreshed', identity: withCurrent(identity, { ...principal, scopes }), session: null }
 }
 
 /** `on_outage = "allow"` lets a token live until it expires, unless a marker seen here says that it is out of date. */
@@ -94,10 +111,13 @@ function passOutage({ markers }: Runtime, identity: OwnIdentity, rule: Revocatio
   return { outcome: 'trusted', identity }
 }
 
-/** The token's identity with the roles, scopes, claims and version that its user has in D1 now. */
-function identityOfSession(identity: OwnIdentity, session: SessionState): OwnIdentity {
+/** The token's identity with the roles, scopes, claims and version that its subject has in D1 now. */
+function withCurrent(
+  identity: OwnIdentity,
+  current: Pick<SessionState, 'roles' | 'scopes' | 'claims' | 'tokenVersion'>,
+): OwnIdentity {
   const registered = Object.entries(identity.claims).filter(([name]) => RESERVED_CLAIMS.has(name))
-  const { scopes, roles, tokenVersion: version } = session
-  const claims = { ...session.claims, ...Object.fromEntries(registered), scope: scopes.join(' '), roles, ver: version }
+  const { scopes, roles, tokenVersion: version } = current
+  const claims = { ...current.claims, ...Object.fromEntries(registered), scope: scopes.join(' '), roles, ver: version }
   return { ...identity, scopes, roles, version, claims }
 }

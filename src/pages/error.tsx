@@ -43,6 +43,8 @@ const WORDS: Readonly<Record<DenialCode, Words>> = {
     advice: 'Check the address. The page may have moved, or never existed.',
   },
   method_not_allowed: { heading: 'This cannot be done here', advice: REQUEST_IS_WRONG },
+  conflict: { heading: 'This cannot be done now', advice: REQUEST_IS_WRONG },
+  precondition_failed: { heading: 'This has changed meanwhile', advice: 'Go back, look at it again, and try again.' },
   too_large: { heading: 'That was too much at once', advice: 'Go back and send less.' },
   rate_limited: { heading: 'Too many attempts', advice: 'Please wait a little before you try again.' },
   headers_too_large: {

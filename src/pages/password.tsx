@@ -43,7 +43,7 @@ export async function submitPassword(exchange: Exchange, site: Site): Promise<Re
   return submitOrShow(
     exchange,
     async () => {
-      const form = parsePasswordChange(body)
+      const form = await parsePasswordChange(body)
       await enforceAddressLimit(exchange)
       await publishEnded(exchange.runtime, await changeOwnPassword(exchange, session, form))
       return answerSeeOther(`${pagePath(config, 'account')}?done=password`, cookies)

@@ -5,7 +5,7 @@ import type { Config } from '../config/config.ts'
 import { canSignIn } from '../config/unauthenticated.ts'
 
 type AuthPath = Pick<Config, 'authPath'>
-type PageName = 'sign-in' | 'sign-up' | 'sign-out' | 'password' | 'account'
+type PageName = 'sign-in' | 'sign-up' | 'sign-out' | 'password' | 'reset' | 'account'
 
 /** The path of a page, on the way to `returnTo` where one is given. */
 export function pagePath({ authPath }: AuthPath, name: PageName, returnTo: string | null = null): string {

@@ -13,7 +13,7 @@ export function answerRefusedPage(
 ): Promise<Response> | Response {
   const helps = config !== null && SIGN_IN_HELPS.has(denial.code)
   const signInUrl = helps ? findSignInUrl(config, request, denial.code) : null
-  const goesOn = signsIn && signInUrl !== null && isPlainReading(request) && denial.code !== 'invalid_sign_in'
+  const goesOn = signsIn && signInUrl !== null && isPlainReading(request)
   return goesOn
     ? answerSeeOther(signInUrl, denial.details.cookies ?? [])
     : answerErrorPage(denial, { requestId, config, signInUrl })

@@ -71,7 +71,7 @@ a:hover { color: var(--accent-hover); }
 .devices { border-top: 1px solid var(--line); }
 .devices li { display: flex; flex-wrap: wrap; gap: 0.75rem 1.5rem; align-items: center; justify-content: space-between; padding: 1rem 0; border-bottom: 1px solid var(--line); }
 .devices li > div { flex: 1 1 16rem; }
-.devices p { margin: 0; }
+.devices p { margin: 0; text-wrap: wrap; }
 .name { font-weight: 600; }
 .badge { display: inline-block; margin-left: 0.5rem; padding: 0.0625rem 0.5rem; font-size: 0.8125rem; font-weight: 600; color: var(--done); background: var(--done-ground); border-radius: 1rem; }
 .after { margin-top: 1.25rem; }

@@ -10,6 +10,7 @@ import type {
   NewSession,
   NotedLogout,
   PasswordChange,
+  PrincipalState,
   RaisedVersion,
   SessionState,
 } from './store.ts'
@@ -35,6 +36,7 @@ import {
   sessionsOfProvider,
   surplusSessions,
   parseDevice,
+  parsePrincipal,
   raiseVersionOfOthers,
   raiseVersionOfOwn,
   replacePassword,
@@ -48,6 +50,7 @@ import {
   raiseEpoch,
   raiseVersionForSurplus,
   raiseVersionOfSession,
+  selectPrincipal,
   selectSession,
 } from './store.ts'
 
@@ -119,6 +122,12 @@ function toPublish(session: SessionState, raised: readonly RaisedVersion[]): rea
 export async function findSession(db: Database, sessionId: string, idleTimeout: number): Promise<SessionState | null> {
   const [rows] = await runBatch(db, [selectSession(db, sessionId, idleTimeout)])
   return parseSession(rows?.[0])
+}
+
+/** A user who needs no session, as D1 holds him now; `null` where there is none or he is disabled. One round trip. */
+export async function findPrincipal(db: Database, userId: string): Promise<PrincipalState | null> {
+  const [rows] = await runBatch(db, [selectPrincipal(db, userId)])
+  return parsePrincipal(rows?.[0])
 }
 
 /** What has ended, and which provider had begun it. */

@@ -13,6 +13,7 @@ import {
   raiseVersionForReuse,
   reusedSession,
   rotateSession,
+  selectHonoured,
   selectSession,
 } from './store.ts'
 
@@ -25,6 +26,18 @@ export type Presented =
   | { readonly outcome: 'replayed'; readonly session: SessionState }
   /** There is no such session any more; `raised` where it was ended just now, because the token was reused. */
   | { readonly outcome: 'ended'; readonly raised: readonly RaisedVersion[] }
+
+/** The living session of a token that would be honoured if it were presented now, else `null`. Changes nothing. One round trip. */
+export async function findHonoured(
+  db: Database,
+  presented: Omit<Presentation, 'spacing'>,
+): Promise<SessionState | null> {
+  const [honoured = [], selected] = await runBatch(db, [
+    selectHonoured(db, presented),
+    selectSession(db, presented.sessionId, presented.idleTimeout),
+  ])
+  return honoured.length === 0 ? null : parseSession(selected?.[0])
+}
 
 /**
  * Presents a session token whose mac is good. One transaction decides, remembers and reads, on D1's clock, so no race

@@ -67,11 +67,11 @@ export interface NewSession {
 }
 
 /** `?1` of a statement that uses it is the idle timeout. Not ended, inside both timeouts, of the user's epoch, not disabled. */
-const ALIVE = `s.ended_at IS NULL AND s.expires_at > unixepoch() AND s.last_seen_at + ?1 > unixepoch()
+export const ALIVE = `s.ended_at IS NULL AND s.expires_at > unixepoch() AND s.last_seen_at + ?1 > unixepoch()
   AND s.session_epoch = u.session_epoch AND u.disabled_at IS NULL`
 
 /** Never issues a number twice, even on a database that was restored to an earlier time. */
-const RAISE = `token_version = max(token_version + 1, CAST(unixepoch('subsec') * 1000 AS INTEGER)), changed_at = unixepoch()`
+export const RAISE = `token_version = max(token_version + 1, CAST(unixepoch('subsec') * 1000 AS INTEGER)), changed_at = unixepoch()`
 
 export function selectSession(db: Database, sessionId: string, idleTimeout: number): D1PreparedStatement {
   return db
@@ -83,6 +83,27 @@ export function selectSession(db: Database, sessionId: string, idleTimeout: numb
        FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?2`,
     )
     .bind(idleTimeout, sessionId)
+}
+
+/** A user who needs no session, which is what clients are: what his tokens are worth at this moment. */
+export interface PrincipalState {
+  readonly userId: string
+  readonly tokenVersion: number
+  /** Tokens of a lower version have been ended. */
+  readonly leastVersion: number
+  readonly roles: readonly string[]
+  readonly scopes: readonly string[]
+  readonly claims: JsonObject
+}
+
+/** A user as such; no row where there is none, or he is disabled. His epoch is the lowest version of a token that holds. */
+export function selectPrincipal(db: Database, userId: string): D1PreparedStatement {
+  return db
+    .prepare(
+      `SELECT id, token_version, session_epoch AS least_version, roles, scopes, claims
+       FROM users WHERE id = ?1 AND disabled_at IS NULL`,
+    )
+    .bind(userId)
 }
 
 /** The provider has said since then that the session, or everything of the subject, is over: its word was on its way. */
@@ -227,6 +248,19 @@ export function presentCurrent(
 
 /** What is neither current nor a predecessor in its window was stolen, or is what a thief left to its owner. */
 const REUSED = `${LIVING} AND generation > ?3 AND NOT (${IN_GRACE})`
+
+/**
+ * Whether presenting the token now would be a success: it is current, or of a database that went back, or a predecessor
+ * in its window or whose successor nobody ever presented. Changes nothing.
+ */
+export function selectHonoured(db: Database, presented: Omit<Presentation, 'spacing'>): D1PreparedStatement {
+  return db
+    .prepare(
+      `SELECT 1 AS honoured FROM sessions WHERE id = ?2 AND ${LIVING}
+         AND (generation <= ?3 OR (previous_generation IS ?3 AND successor_presented = 0) OR (${IN_GRACE}))`,
+    )
+    .bind(presented.idleTimeout, presented.sessionId, presented.generation, 0, presented.grace)
+}
 
 /** Raises the version of the user whose session a reused token is about to end. Comes after `rotateSession`. */
 export function raiseVersionForReuse(db: Database, presented: Presentation): D1PreparedStatement {
@@ -791,6 +825,19 @@ export function parseSession(row: unknown): SessionState | null {
     endsAt: readInteger(row['ends_at']),
     tokenVersion: readInteger(row['token_version']),
     publishedVersion: readInteger(row['published_version']),
+    roles: readTexts(row['roles']),
+    scopes: readTexts(row['scopes']),
+    claims: readObject(row['claims']),
+  }
+}
+
+/** A row of `selectPrincipal`. */
+export function parsePrincipal(row: unknown): PrincipalState | null {
+  if (!isObject(row)) return null
+  return {
+    userId: readText(row['id']),
+    tokenVersion: readInteger(row['token_version']),
+    leastVersion: readInteger(row['least_version']),
     roles: readTexts(row['roles']),
     scopes: readTexts(row['scopes']),
     claims: readObject(row['claims']),

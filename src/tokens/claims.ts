@@ -14,26 +14,39 @@ export interface Clock {
 }
 
 /**
- * The identity in an access token of the gateway's own (RFC 9068 §2.2, and DESIGN §4 for `sid`, `ver`).
+ * The identity in an access token of the gateway's own (RFC 9068 §2.2, and DESIGN §4 for `sid`, `ver`): of a session, or
+ * of a client that acts for itself.
  * @throws Denial `invalid_token`
  */
 export function readOwnClaims({ typ, payload, issuer }: ParsedToken, audience: string, clock: Clock): Identity {
   if (typ !== 'at+jwt') throw refused('typ')
   checkAudience(payload['aud'], [audience])
   const expiresAt = checkTimes(payload, clock)
-  requireTexts(payload, 'amr')
-  for (const name of ['jti', 'client_id']) requireText(payload, name)
+  requireText(payload, 'jti')
+  const subject = requireSubject(payload, /^[!-~]+$/)
   return {
     issuer,
-    subject: requireSubject(payload, /^[!-~]+$/),
-    session: requireText(payload, 'sid'),
+    subject,
+    ...readSignIn(payload, subject, clock),
     scopes: words(requireString(payload, 'scope')),
     roles: requireTexts(payload, 'roles'),
     claims: Object.freeze(payload),
-    authTime: requirePast(payload, 'auth_time', clock),
     expiresAt,
     version: requireInteger(payload, 'ver'),
   }
+}
+
+/** Of a client that is its own subject nobody has signed in; neither kind of token passes for the other (RFC 9700 §4.15). */
+function readSignIn(payload: JsonObject, subject: string, clock: Clock): Pick<Identity, 'session' | 'authTime'> {
+  const clientId = requireText(payload, 'client_id')
+  if (!subject.startsWith('cli_')) {
+    requireTexts(payload, 'amr')
+    return { session: requireText(payload, 'sid'), authTime: requirePast(payload, 'auth_time', clock) }
+  }
+  if (clientId !== subject) throw refused('client_id')
+  const other = ['sid', 'auth_time', 'amr'].find((name) => payload[name] !== undefined)
+  if (other !== undefined) throw refused(other)
+  return { session: null, authTime: null }
 }
 
 /**
@@ -57,6 +70,41 @@ export function readIssuerClaims({ typ, payload }: ParsedToken, issuer: Issuer, 
     expiresAt,
     version: null,
   }
+}
+
+/** What a client's assertion proves besides who it is. */
+export interface AssertionProof {
+  readonly jti: string
+  /** Unix seconds. */
+  readonly expiresAt: number
+}
+
+/** RFC 7523 names no type; a token of the gateway's own has another, and never passes for this one (RFC 8725 §3.11). */
+const ASSERTION_TYPES: ReadonlySet<string | null> = new Set([null, 'jwt', 'client-authentication+jwt'])
+/** Seconds that an assertion may still have to live, so that a replay need not be remembered for longer. */
+const ASSERTION_LIFETIME = 300
+
+/**
+ * What a client's assertion says (RFC 7523 §3): issuer and subject are the client, and one audience is all it has, so
+ * that nobody else whom it was sent to can send it here.
+ * @throws Denial `invalid_token`
+ */
+export function readAssertionClaims(
+  { typ, payload }: ParsedToken,
+  clientId: string,
+  audiences: readonly string[],
+  clock: Clock,
+): AssertionProof {
+  if (!ASSERTION_TYPES.has(typ)) throw refused('typ')
+  const foreign = ['iss', 'sub'].find((name) => payload[name] !== clientId)
+  if (foreign !== undefined) throw refused(foreign)
+  if (Array.isArray(payload['aud']) && payload['aud'].length !== 1) throw refused('aud')
+  checkAudience(payload['aud'], audiences)
+  const expiresAt = requireInteger(payload, 'exp')
+  if (expiresAt <= clock.now - clock.clockSkew) throw refused('expired')
+  if (expiresAt > clock.now + ASSERTION_LIFETIME + clock.clockSkew) throw refused('lifetime')
+  for (const name of ['iat', 'nbf']) if (payload[name] !== undefined) requirePast(payload, name, clock)
+  return { jti: requireText(payload, 'jti'), expiresAt }
 }
 
 /** RFC 7519 §4.1.3: one text or an array of texts, one of which is ours. @throws Denial `invalid_token` */

@@ -5,7 +5,7 @@ import { isObject } from '../json.ts'
 export interface Identity {
   readonly issuer: string
   readonly subject: string
-  /** `sid` of the gateway's own tokens; `null` for other issuers. */
+  /** `sid` of the gateway's own tokens; `null` for clients that act for themselves, and for other issuers. */
   readonly session: string | null
   readonly scopes: readonly string[]
   readonly roles: readonly string[]

@@ -7,7 +7,8 @@ import type { JsonObject } from '../json.ts'
 import { parseJsonObject } from '../json.ts'
 import type { KeyRing } from './keys.ts'
 
-export interface AccessClaims {
+/** What an access token says of a client that acts for itself. */
+export interface ClientClaims {
   readonly issuer: string
   readonly audience: string
   readonly subject: string
@@ -15,14 +16,18 @@ export interface AccessClaims {
   /** Unix seconds, like the other times. */
   readonly issuedAt: number
   readonly expiresAt: number
-  readonly authTime: number
-  readonly amr: readonly string[]
   readonly scopes: readonly string[]
   readonly roles: readonly string[]
-  readonly session: string
   readonly version: number
-  /** The user's custom claims. */
+  /** The subject's custom claims. */
   readonly claims: JsonObject
+}
+
+/** What it says of somebody who has signed in. */
+export interface AccessClaims extends ClientClaims {
+  readonly authTime: number
+  readonly amr: readonly string[]
+  readonly session: string
 }
 
 export interface Profile {
@@ -63,8 +68,18 @@ export const MAX_PROFILE_BYTES = 1536
 
 /** An access token (RFC 9068 §2) by the ring's first key. Custom claims never take a reserved name. */
 export function mintAccessToken(ring: KeyRing, claims: AccessClaims): Promise<string> {
+  const { authTime, amr, session } = claims
+  return signJwt(ring, 'at+jwt', { ...payloadOf(claims), auth_time: authTime, amr, sid: session })
+}
+
+/** The same of a client that acts for itself: nobody has signed in, and there is no session (RFC 9068 §2.2.1). */
+export function mintClientToken(ring: KeyRing, claims: ClientClaims): Promise<string> {
+  return signJwt(ring, 'at+jwt', payloadOf(claims))
+}
+
+function payloadOf(claims: ClientClaims): JsonObject {
   const custom = Object.entries(claims.claims).filter(([name]) => !RESERVED_CLAIMS.has(name))
-  return signJwt(ring, 'at+jwt', {
+  return {
     ...Object.fromEntries(custom),
     iss: claims.issuer,
     sub: claims.subject,
@@ -73,13 +88,10 @@ export function mintAccessToken(ring: KeyRing, claims: AccessClaims): Promise<st
     iat: claims.issuedAt,
     jti: randomText(16),
     client_id: claims.clientId,
-    auth_time: claims.authTime,
-    amr: claims.amr,
     scope: claims.scopes.join(' '),
     roles: claims.roles,
-    sid: claims.session,
     ver: claims.version,
-  })
+  }
 }
 
 /** A JWT of a type (RFC 8725 §3.11) by the ring's first key. Does NOT look at the payload. */

@@ -7,7 +7,7 @@ import { withinTime } from '../time-limit.ts'
 import type { Delivery } from './store.ts'
 
 /** Milliseconds that a receiver has for its answer's headers; of the body nothing is read. */
-export const ANSWER_LIMIT_MS = 10_000
+const ANSWER_LIMIT_MS = 10_000
 
 /**
  * The status that the receiver answered with: a redirect is an answer too. `now` is in unix seconds.

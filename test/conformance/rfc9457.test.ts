@@ -34,6 +34,8 @@ const STATUSES: Readonly<Record<DenialCode, number>> = {
   claim_mismatch: 403,
   no_route: 404,
   method_not_allowed: 405,
+  conflict: 409,
+  precondition_failed: 412,
   too_large: 413,
   rate_limited: 429,
   headers_too_large: 431,

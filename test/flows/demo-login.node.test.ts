@@ -14,8 +14,11 @@ const demo = await runExample('demo-api.mjs', ISSUER)
 afterAll(demo.stop)
 const shipped = readFileSync(join(import.meta.dirname, '..', '..', 'wrangler.toml'), 'utf8')
 const local = localConfiguration(shipped, { origin: ISSUER, demoOrigin: demo.origin, upstream: null })
-const { vars }: { vars: { ROUTES: never } } = JSON.parse(JSON.stringify(parse(local.text ?? '')))
-const gateway = await startGateway({ vars: { ROUTES: vars.ROUTES } })
+const { vars }: { vars: { ROUTES: never; PASSWORDS: never } } = JSON.parse(JSON.stringify(parse(local.text ?? '')))
+const gateway = await startGateway({
+  rateLimits: ['SIGN_IN_LIMIT'],
+  vars: { ROUTES: vars.ROUTES, PASSWORDS: vars.PASSWORDS },
+})
 
 const FORM = { 'Content-Type': 'application/x-www-form-urlencoded', Origin: ISSUER }
 const JSON_CLIENT = { 'Content-Type': 'application/json', 'Gatehouse-Transport': 'token' }

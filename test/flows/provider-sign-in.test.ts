@@ -23,6 +23,10 @@ import { ISSUER } from '../support/world.ts'
 const TRANSACTION = '__Host-gatehouse_sign_in_'
 const SESSION = '__Host-gatehouse_session'
 
+async function endAllSessions(): Promise<void> {
+  await env.DB.prepare('UPDATE users SET session_epoch = session_epoch + 1').run()
+}
+
 async function linkBy({ provider, browser }: Pick<Scene, 'provider' | 'browser'>, person: Person) {
   const start = await browser.submit(`/auth/providers/${provider.id}/start`)
   return browser.open(provider.signIn(locationOf(start), person))
@@ -396,7 +400,7 @@ describe('a callback', () => {
     const at = ['provider', 'time', 'target'].indexOf(part)
     const changed = Array.isArray(members) ? members.with(at, ['second', 9_999_999_999, '/x'][at] ?? '') : []
     const forged = `${Buffer.from(JSON.stringify(changed)).toString('base64url')}.${mac}`
-    browser.cookies.set(name, part === 'mac' ? `${text}.${[...mac].toReversed().join('')}` : forged)
+    browser.cookies.set(name, part === 'mac' ? `${text}.${mac.split('').toReversed().join('')}` : forged)
     const response = await browser.open(provider.signIn(locationOf(start), ada))
     expect([response.status, await codeOf(response)]).toEqual([400, 'invalid_request'])
     expect(provider.asked).not.toContain('/token')
@@ -568,6 +572,14 @@ describe('a provider that cannot be asked', () => {
     expect((await signInBy(scene)).status).toBe(303)
   })
 
+  it('because its metadata, right as it is, is too large is 503', async () => {
+    const scene = await createScene()
+    scene.provider.behave({ metadata: { filler: 'x'.repeat(256 * 1024) } })
+    expect((await scene.browser.open('/auth/providers/corp/start')).status).toBe(503)
+    scene.provider.behave({ metadata: { filler: 'x'.repeat(200 * 1024) } })
+    expect((await scene.browser.open('/auth/providers/corp/start')).status).toBe(302)
+  })
+
   it('for its keys is 503', async () => {
     const scene = await createScene()
     scene.provider.behave({ jwks: HTML })
@@ -684,7 +696,7 @@ describe('linking', () => {
     const start = await scene.browser.submit('/auth/providers/corp/start')
     await scene.browser.submit('/auth/sign-out')
     const response = await scene.browser.open(scene.provider.signIn(locationOf(start), ada))
-    expect(response.status).toBe(401)
+    expect([response.status, await codeOf(response)]).toEqual([400, 'invalid_request'])
     expect(await rowsOf('SELECT * FROM identities')).toEqual([])
   })
 
@@ -695,11 +707,30 @@ describe('linking', () => {
     const elsewhere = vi.mocked(globalThis.fetch).getMockImplementation()
     vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
       if (elsewhere === undefined) throw new Error('no network')
-      await env.DB.prepare('UPDATE users SET session_epoch = session_epoch + 1').run()
+      await endAllSessions()
       return elsewhere(input, init)
     })
     const response = await scene.browser.open(callback)
-    expect([response.status, await codeOf(response)]).toEqual([401, 'invalid_sign_in'])
+    expect([response.status, await codeOf(response)]).toEqual([401, 'session_ended'])
+    expect(await rowsOf('SELECT * FROM identities')).toEqual([])
+  })
+
+  it('is not done where the session ends once it was looked at', async () => {
+    const scene = await signedIn()
+    const start = await scene.browser.submit('/auth/providers/corp/start')
+    let batches = 0
+    const DB = {
+      prepare: (sql: string) => env.DB.prepare(sql),
+      batch: async (statements: D1PreparedStatement[]) => {
+        batches += 1
+        if (batches === 2) await endAllSessions()
+        return env.DB.batch(statements)
+      },
+    }
+    const later = createBrowser((path, init) => scene.world.sendIn({ ...scene.world.env, DB }, path, init))
+    for (const [name, value] of scene.browser.cookies) later.cookies.set(name, value)
+    const response = await later.open(scene.provider.signIn(locationOf(start), ada))
+    expect([response.status, await codeOf(response), batches]).toEqual([401, 'invalid_sign_in', 2])
     expect(await rowsOf('SELECT * FROM identities')).toEqual([])
   })
 })

@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest'
 
 import { removeOldAttempts } from '../../src/accounts/store.ts'
 import { removeOldAudit } from '../../src/audit/store.ts'
+import { removeOldAssertions } from '../../src/clients/store.ts'
 import { isObject } from '../../src/json.ts'
+import { removeOldResets } from '../../src/resets/store.ts'
 import {
   dropOldHints,
   removeOldLogoutTokens,
@@ -137,8 +139,11 @@ describe('the cron', () => {
       return env.DB.prepare('broken')
     }
     const put = async () => void done.push('published')
-    const batch = (statements: D1PreparedStatement[]) => env.DB.batch(statements)
-    const isolate = { ...world.env, DB: { prepare, batch }, MARKERS: { get: () => null, put } }
+    const isolate = {
+      ...world.env,
+      DB: Object.assign({}, world.env['DB'], { prepare }),
+      MARKERS: { get: () => null, put },
+    }
     await expect(world.runCron(isolate)).rejects.toThrow('D1_ERROR')
     expect(done).toEqual(['published', 'removed'])
   })
@@ -150,22 +155,24 @@ describe('the cron', () => {
   })
 })
 
+async function planOf(statement: (db: D1Database) => D1PreparedStatement): Promise<string> {
+  const asked: D1PreparedStatement[] = []
+  const db: D1Database = Object.create(env.DB, {
+    prepare: { value: (sql: string) => env.DB.prepare(`EXPLAIN QUERY PLAN ${sql}`) },
+  })
+  asked.push(statement(db))
+  const [{ results } = { results: [] }] = await env.DB.batch(asked)
+  return results.map((row) => (isObject(row) ? String(row['detail']) : '')).join('\n')
+}
+
 describe('a statement of the cron', () => {
   const presented = { sessionId: 's', generation: 1, idleTimeout: 1, spacing: 1, grace: 1 }
-
-  async function planOf(statement: (db: D1Database) => D1PreparedStatement): Promise<string> {
-    const asked: D1PreparedStatement[] = []
-    const db: D1Database = Object.create(env.DB, {
-      prepare: { value: (sql: string) => env.DB.prepare(`EXPLAIN QUERY PLAN ${sql}`) },
-    })
-    asked.push(statement(db))
-    const [{ results } = { results: [] }] = await env.DB.batch(asked)
-    return results.map((row) => (isObject(row) ? String(row['detail']) : '')).join('\n')
-  }
 
   it.each<[string, (db: D1Database) => D1PreparedStatement, string]>([
     ['old attempts', (db) => removeOldAttempts(db, 1), 'sign_in_attempts_by_age'],
     ['old sessions', (db) => removeOldSessions(db, 1, 1), 'sessions_over'],
+    ['old links', (db) => removeOldResets(db, 1), 'password_resets_by_age'],
+    ['old assertions', (db) => removeOldAssertions(db, 1), 'client_assertions_by_age'],
     ['old logout tokens', (db) => removeOldLogoutTokens(db, 1), 'logout_tokens_by_age'],
     ['old hints', (db) => dropOldHints(db, 1, 1), 'sessions_by_hint'],
     ['old deliveries', (db) => removeOldDeliveries(db, 1, 1), 'deliveries_over'],

@@ -72,6 +72,15 @@ describe('the sign-in page', () => {
     expect((await visit(world, '/auth/sign-in?prompt=login', { Cookie })).status).toBe(200)
   })
 
+  it('waits for whoever’s session is dead, and clears its cookies', async () => {
+    const world = await createWorld()
+    const Cookie = await world.signInForCookies()
+    await env.DB.prepare("UPDATE sessions SET ended_at = unixepoch(), end_reason = 'test'").run()
+    const response = await visit(world, '/auth/sign-in', { Cookie })
+    expect(response.status).toBe(200)
+    expect(response.headers.getSetCookie()).toHaveLength(2)
+  })
+
   it('is 503 for whoever may be signed in while D1 is down, and clears no cookie', async () => {
     const world = await createWorld()
     const Cookie = await world.signInForCookies()

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 
 import { isObject } from '../../src/json.ts'
 import type { JsonObject } from '../../src/json.ts'
+import { administer } from '../support/admin.ts'
 import { createWorld, UPSTREAM, user } from '../support/world.ts'
 import type { World } from '../support/world.ts'
 
@@ -108,7 +109,28 @@ describe('a message to a webhook', () => {
     await env.DB.prepare('UPDATE sessions SET generation = 9, previous_generation = 8, successor_presented = 1').run()
     await world.post('/auth/refresh', { refresh_token: refresh })
     await world.runCron()
-    expect(sent.map(({ body }) => body['type']).toSorted()).toEqual(['session.ended', 'session.reuse_found'])
+    expect(new Set(sent.map(({ body }) => body['type']))).toEqual(new Set(['session.ended', 'session.reuse_found']))
+  })
+
+  it('tells what an administrator does, and who ended what', async () => {
+    const { world, sent } = await createHooked(ok)
+    const ask = await administer(world)
+    await world.signInForTokens()
+    await world.runCron()
+    sent.splice(0)
+    await ask('PATCH', `/users/${user.id}`, { roles: ['staff', 'lead'] })
+    await ask('POST', `/users/${user.id}/end-sessions`)
+    await ask('POST', `/users/${user.id}/disable`)
+    await world.runCron()
+    const subject = user.id
+    expect(sent.map(({ body }) => body['data'])).toEqual(
+      expect.arrayContaining([
+        { subject, action: 'user.change', roles: ['staff', 'lead'] },
+        { subject, sessions: 'all', reason: 'admin' },
+        { subject, action: 'user.disable' },
+      ]),
+    )
+    expect(sent).toHaveLength(3)
   })
 
   it('costs no round trip more than the change that it tells of', async () => {

@@ -29,7 +29,8 @@ export async function runExample(
   return { origin, printed, stop: () => void child.kill() }
 }
 
-async function freePort(): Promise<number> {
+/** A port on which nothing listens now. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()

@@ -42,6 +42,7 @@ export interface Sending {
 
 export interface Gateway {
   readonly port: number
+  readonly issuer: string
   /** Writes text on a socket (as Latin-1) and reads one answer, whole. */
   readonly raw: (text: string) => Promise<string>
   readonly send: (target: string, sending?: Sending) => Promise<Answer>
@@ -62,6 +63,8 @@ type Json = string | number | boolean | readonly Json[] | { readonly [name: stri
 export interface GatewayOptions {
   /** `[vars]`, as in wrangler.toml; ISSUER is there already. */
   readonly vars: Readonly<Record<string, Json>>
+  /** Of this machine's own; ISSUER is `http://localhost:<port>` then, as a browser needs it. */
+  readonly port?: number
   /** Workers behind service bindings: name of the binding to its module's source. */
   readonly services?: Readonly<Record<string, string>>
   /** Names of rate-limit bindings, each of 1,000 requests a minute. */
@@ -73,10 +76,12 @@ export interface GatewayOptions {
 /** Starts one with a database of its own; it stops when the test file is through. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const log: string[] = []
+  const place = placeOf(options)
+  const { issuer } = place
   const key = await makeSigningKey()
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
-      workers: [gatewayWorker(await bundle(), key, options), ...serviceWorkers(options)],
+      workers: [gatewayWorker(await bundle(), key, place, options), ...serviceWorkers(options)],
       handleStructuredLogs: ({ message }) => void log.push(message),
     }),
   )
@@ -89,14 +94,25 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   return {
     port,
     runCron: async () => void (await scheduled({ cron: '* * * * *', scheduledTime: new Date(0) })),
+    issuer,
     raw: (text) => exchangeText(port, text),
-    open: (target, sending) => openRequest(port, target, sending),
-    send: async (target, sending) => readAnswer(await openRequest(port, target, sending)),
-    token: (claims) => mint(key, claims),
+    open: (target, sending) => openRequest({ issuer, port }, target, sending),
+    send: async (target, sending) => readAnswer(await openRequest({ issuer, port }, target, sending)),
+    token: (claims) => mint(key, issuer, claims),
     log,
     db,
     markers,
   }
+}
+
+interface Place {
+  readonly issuer: string
+  /** 0 is any that is free. */
+  readonly port: number
+}
+
+function placeOf({ port }: GatewayOptions): Place {
+  return port === undefined ? { issuer: ISSUER, port: 0 } : { issuer: `http://localhost:${port}`, port }
 }
 
 async function makeSigningKey(): Promise<JWK> {
@@ -104,11 +120,11 @@ async function makeSigningKey(): Promise<JWK> {
   return { ...(await exportJWK(privateKey)), kid: 'test', alg: 'ES256', use: 'sig' }
 }
 
-async function mint(key: JWK, claims: Readonly<Record<string, Json>> = {}): Promise<string> {
+async function mint(key: JWK, issuer: string, claims: Readonly<Record<string, Json>> = {}): Promise<string> {
   const now = Math.floor(Date.now() / 1000)
   const times = { iat: now, exp: now + 300, auth_time: now }
   const who = { sub: 'usr_1', sid: 'ses_1', ver: 1, client_id: 'gatehouse', amr: ['pwd'], scope: '', roles: [] }
-  return new SignJWT({ iss: ISSUER, aud: ISSUER, jti: randomBytes(9).toString('hex'), ...times, ...who, ...claims })
+  return new SignJWT({ iss: issuer, aud: issuer, jti: randomBytes(9).toString('hex'), ...times, ...who, ...claims })
     .setProtectedHeader({ alg: 'ES256', kid: 'test', typ: 'at+jwt' })
     .sign(await importJWK(key, 'ES256'))
 }
@@ -133,6 +149,7 @@ const COMPATIBILITY_DATE = '2026-08-01'
 function gatewayWorker(
   script: string,
   key: JWK,
+  { issuer, port }: Place,
   { vars, services = {}, rateLimits = [], ...options }: GatewayOptions,
 ): Worker {
   const secrets = {
@@ -146,12 +163,12 @@ function gatewayWorker(
     script,
     compatibilityDate: COMPATIBILITY_DATE,
     compatibilityFlags: ['nodejs_compat'],
-    bindings: { ISSUER, ...structuredClone(vars), ...secrets },
+    bindings: { ISSUER: issuer, ...structuredClone(vars), ...secrets },
     d1Databases: ['DB'],
     kvNamespaces: ['MARKERS'],
     ratelimits: Object.fromEntries(rateLimits.map((name, at) => [name, rateLimit(at)])),
     serviceBindings: Object.fromEntries(Object.keys(services).map((name) => [name, name.toLowerCase()])),
-    unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
+    unsafeDirectSockets: [{ host: '127.0.0.1', port }],
   }
 }
 
@@ -175,10 +192,10 @@ async function applySchema(db: Pick<D1Database, 'prepare'>): Promise<void> {
   }
 }
 
-function openRequest(port: number, target: string, sending: Sending = {}): Promise<IncomingMessage> {
+function openRequest({ issuer, port }: Place, target: string, sending: Sending = {}): Promise<IncomingMessage> {
   const { method = 'GET', headers = {}, body } = sending
   return new Promise((resolve, reject) => {
-    const options = { host: '127.0.0.1', port, path: target, method, headers: { Host: hostOf(ISSUER), ...headers } }
+    const options = { host: '127.0.0.1', port, path: target, method, headers: { Host: hostOf(issuer), ...headers } }
     sendBody(httpRequest(options, resolve).on('error', reject), body)
   })
 }

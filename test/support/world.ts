@@ -186,7 +186,18 @@ export async function lengthenBlocks(): Promise<void> {
 
 /** Tests of a file share D1 and KV: each world begins with neither rows nor markers. */
 async function emptyStorage(): Promise<void> {
-  const tables = ['deliveries', 'audit_events', 'logout_tokens', 'identities', 'sessions', 'sign_in_attempts', 'users']
+  const tables = [
+    'client_assertions',
+    'clients',
+    'deliveries',
+    'audit_events',
+    'password_resets',
+    'logout_tokens',
+    'identities',
+    'sessions',
+    'sign_in_attempts',
+    'users',
+  ]
   const statements = [...statementsOf(env.TEST_SCHEMA), ...tables.map((table) => `DELETE FROM ${table}`)]
   await env.DB.batch(statements.map((sql) => env.DB.prepare(sql)))
   const { keys } = await env.MARKERS.list()

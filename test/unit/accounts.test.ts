@@ -4,8 +4,9 @@ import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 
 import type { Taken } from '../../src/accounts/attempts.ts'
 import { forgetAttempts, takeTicket } from '../../src/accounts/attempts.ts'
-import { newUserId, parseEmail } from '../../src/accounts/email.ts'
+import { parseEmail } from '../../src/accounts/email.ts'
 import { insertUser, parseUser, removeOldAttempts, replacePasswordHash } from '../../src/accounts/store.ts'
+import { isReservedId, isUserId, newUserId } from '../../src/accounts/user-id.ts'
 import { sha256 } from '../../src/crypto.ts'
 import { createDatabase, runBatch } from '../../src/database.ts'
 
@@ -353,6 +354,20 @@ describe('the id of a new user', () => {
 
     expect(ids.filter((id) => !/^usr_[A-Za-z0-9_-]{22}$/.test(id))).toEqual([])
     expect(new Set(ids).size).toBe(1000)
+  })
+})
+
+describe('the id of a user', () => {
+  it.each(['42', 'a/b', '~', '"', 'x'.repeat(255)])('may be %s', (id) => {
+    expect([isUserId(id), isReservedId(id)]).toEqual([true, false])
+  })
+
+  it.each(['', ' ', 'a b', 'é', 'a\n', '\u007F', 'x'.repeat(256)])('may not be %j', (id) => {
+    expect(isUserId(id)).toBe(false)
+  })
+
+  it.each(['usr_1', 'cli_1', 'key_1'])('is the gateway’s to give: %s', (id) => {
+    expect(isReservedId(id)).toBe(true)
   })
 })
 

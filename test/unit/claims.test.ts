@@ -278,3 +278,25 @@ describe("another issuer's claims", () => {
     expect(await refusalOf(() => readOther({}, { acceptUntil }))).toBe(outcome)
   })
 })
+
+describe('the claims of a client that acts for itself', () => {
+  const CLIENT = 'cli_0000000000000000000001'
+  const alone = { sub: CLIENT, client_id: CLIENT, sid: undefined, auth_time: undefined, amr: undefined }
+
+  it('are an identity without a session and a sign-in', () => {
+    expect(readOwn(alone)).toMatchObject({ subject: CLIENT, session: null, authTime: null, version: 1_700_000_000_000 })
+  })
+
+  it.each([
+    ['whose subject is another client', { client_id: 'cli_0000000000000000000002' }, 'client_id'],
+    ['whose client is the public one', { client_id: 'gatehouse' }, 'client_id'],
+    ['with a session', { sid: 'ses_1' }, 'sid'],
+    ['with a sign-in', { auth_time: NOW }, 'auth_time'],
+    ['with methods of a sign-in', { amr: [] }, 'amr'],
+    ['without a version', { ver: undefined }, 'ver'],
+    ['of a user', { sub: 'usr_1' }, 'amr'],
+    ['of a user who is called like his client', { sub: 'acme', client_id: 'acme', amr: [] }, 'sid'],
+  ])('%s are refused', async (_, changes, claim) => {
+    expect(await refusalOf(() => readOwn({ ...alone, ...changes }))).toBe(`invalid_token claim:${claim}`)
+  })
+})

@@ -121,6 +121,18 @@ describe('the demo API', () => {
     expect(await response.json()).toMatchObject(body)
   })
 
+  it.each([
+    ['/', 'text/html'],
+    ['/public/demo.css', 'text/css'],
+    ['/public/demo.js', 'text/javascript'],
+    ['/public/gatehouse.js', 'text/javascript'],
+  ])('serves %s of the demo page as %s, and lets nothing else into it', async (path, type) => {
+    const response = await fetch(example.origin + path)
+    expect([response.status, response.headers.get('Content-Type')]).toEqual([200, `${type}; charset=utf-8`])
+    expect(response.headers.get('Content-Security-Policy')).toMatch(/^default-src 'none';/)
+    expect(response.headers.get('X-Content-Type-Options')).toBe('nosniff')
+  })
+
   it('shows who the gateway says is asking, and that the gateway has signed it', async () => {
     const headers = { 'Gatehouse-Subject': 'usr_demo', 'Gatehouse-Assertion': await assertion(example.origin) }
     const response = await fetch(`${example.origin}/me`, { headers })

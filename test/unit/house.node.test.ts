@@ -12,7 +12,16 @@ const rules = [
   {
     what: 'SQL',
     pattern: /\b(?:SELECT|INSERT INTO|UPDATE|DELETE FROM) /,
-    rooms: ['sessions/store.ts', 'accounts/store.ts', 'audit/store.ts', 'webhooks/store.ts', 'database.ts'],
+    rooms: [
+      'sessions/store.ts',
+      'accounts/store.ts',
+      'admin/store.ts',
+      'audit/store.ts',
+      'clients/store.ts',
+      'resets/store.ts',
+      'webhooks/store.ts',
+      'database.ts',
+    ],
   },
   { what: 'KV', pattern: /\bkv\.(?:get|put|delete|list)\b/, rooms: ['sessions/markers.ts'] },
   { what: 'JOSE', pattern: /from 'jose'/, rooms: [/^tokens\//] },

@@ -3,6 +3,7 @@ import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Issuer } from '../../src/config/config.ts'
 import type { LogEvent } from '../../src/log.ts'
 import type { StoredJwks } from '../../src/tokens/jwks-cache.ts'
+import type { KeySource } from '../../src/tokens/jwks.ts'
 import { createIssuerKeys, createJwksCache } from '../../src/tokens/jwks.ts'
 import type { ForgeKey, Members } from '../support/forge.ts'
 import { makeKey, refusalOf } from '../support/forge.ts'
@@ -45,7 +46,8 @@ function makeIsolate(answers: Record<string, Answer> = {}, stored: StoredJwks | 
   const clock = { now: START }
   const script = { ...answers }
   const fetched: { url: string; init: RequestInit }[] = []
-  const cache = { of: ISSUER, stored, reads: 0, writes: 0, read: async () => cache.stored }
+  const source: KeySource = ISSUER
+  const cache = { of: source, stored, reads: 0, writes: 0, read: async () => cache.stored }
   const events: LogEvent[] = []
   const beside: Promise<unknown>[] = []
   const issuerKeys = createIssuerKeys({
@@ -524,7 +526,7 @@ describe('the Cache API', () => {
     const mine = issuer({ issuer: `https://idp-${crypto.randomUUID()}.test` })
     expect(await cache.read(mine)).toBeNull()
     await cache.write(mine, stored)
-    expect(await cache.read({ ...mine, key: 'ISSUERS[7]' })).toEqual(stored)
+    expect(await cache.read(issuer({ ...mine, key: 'ISSUERS[7]' }))).toEqual(stored)
     expect(await cache.read({ ...mine, issuer: `${mine.issuer}/` })).toBeNull()
     expect(await cache.read({ ...mine, jwksUri: null })).toBeNull()
     expect(await cache.read({ ...mine, algorithms: ['ES256', 'RS256'] })).toBeNull()

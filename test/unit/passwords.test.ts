@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from 'vitest'
 
 import { COMMON_PASSWORDS } from '../../src/accounts/common-passwords.ts'
 import { passwordProblem } from '../../src/accounts/password-policy.ts'
-import { COST, hashPassword, MAX_WORK, verifyPassword } from '../../src/accounts/passwords.ts'
+import { COST, hashPassword, MAX_WORK, passwordHashProblem, verifyPassword } from '../../src/accounts/passwords.ts'
 
 // Hashing is meant to be slow, and slower still on a busy machine.
 vi.setConfig({ testTimeout: 60_000 })
@@ -83,7 +83,8 @@ describe('verifying a password', () => {
   it.each([
     ['empty', ''],
     ['a plain password', PASSWORD],
-    ['another algorithm', '$2b$12$LJ3m4ys3Lg7VnMV8bEvGnO4xN5eM3fXk5x5x5x5x5x5x5x5x5x5xO'],
+    ['another algorithm', '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA'],
+    ['bcrypt of more work than allowed', '$2b$13$CCCCCCCCCCCCCCCCCCCCC..o66Ba.o65rt06KXeSpKWfObOB7QJIe'],
     ['more work than allowed', `$scrypt$ln=15,r=8,p=5$${salt}$${key}`],
     ['more memory than allowed', `$scrypt$ln=17,r=8,p=1$${salt}$${key}`],
     ['ln=99', `$scrypt$ln=99,r=1,p=1$${salt}$${key}`],
@@ -100,6 +101,61 @@ describe('verifying a password', () => {
 
     expect(error).toBeInstanceOf(Error)
     expect(String(error)).toMatch(/^Error: a stored password hash [a-z ]*$/i)
+  })
+})
+
+const BCRYPT = '$2b$04$CCCCCCCCCCCCCCCCCCCCC..o66Ba.o65rt06KXeSpKWfObOB7QJIe'
+/** Of 72 times `p`. */
+const BCRYPT_LONG = '$2b$04$CCCCCCCCCCCCCCCCCCCCC.9IMwEEB6ngnCQ877bhhi.EzQPLJPeC6'
+
+describe('a hash of bcrypt', () => {
+  it.each(['$2a', '$2b', '$2y'])('proves its password in the form %s, and asks to be made anew', async (form) => {
+    const hash = BCRYPT.replace('$2b', form)
+    expect(await verifyPassword('correct horse', hash)).toEqual({ outcome: 'right', outdated: true })
+    expect(await verifyPassword('correct horsf', hash)).toEqual({ outcome: 'wrong' })
+  })
+
+  it('is of the first 72 bytes, like every bcrypt', async () => {
+    expect(await verifyPassword('p'.repeat(80), BCRYPT_LONG)).toEqual({ outcome: 'right', outdated: true })
+    expect(await verifyPassword('p'.repeat(71), BCRYPT_LONG)).toEqual({ outcome: 'wrong' })
+  })
+})
+
+describe('a hash that is imported', () => {
+  it.each([
+    ['bcrypt', BCRYPT],
+    ['bcrypt at the limit', BCRYPT.replace('$04$', '$12$')],
+    ['scrypt of the gateway’s own cost', STORED],
+    ['scrypt of a single block', hashOf(PASSWORD, 12, 1, 1)],
+  ])('may be %s', (_, hash) => {
+    expect(passwordHashProblem(hash)).toBeNull()
+  })
+
+  it.each([
+    ['bcrypt that costs too much', BCRYPT.replace('$04$', '$13$')],
+    ['bcrypt that costs most', BCRYPT.replace('$04$', '$31$')],
+    ['scrypt that takes too much memory', STORED.replace('ln=14', 'ln=17')],
+    ['scrypt that takes too much work', STORED.replace('p=5', 'p=99')],
+    ['scrypt of a cost that overflows', STORED.replace('ln=14', 'ln=99').replace('r=8', 'r=9999')],
+  ])('may not be %s', (_, hash) => {
+    expect(passwordHashProblem(hash)).toBe('asks for more work than a sign-in may take')
+  })
+
+  it.each([
+    ['nothing', ''],
+    ['a password', PASSWORD],
+    ['bcrypt of cost 3', BCRYPT.replace('$04$', '$03$')],
+    ['bcrypt of cost 32', BCRYPT.replace('$04$', '$32$')],
+    ['the broken $2x$', BCRYPT.replace('$2b', '$2x')],
+    ['bcrypt cut short', BCRYPT.slice(0, -1)],
+    ['bcrypt with more behind', `${BCRYPT}.`],
+    ['bcrypt with a line feed behind', `${BCRYPT}\n`],
+    ['bcrypt whose last character has bits of nothing', BCRYPT.replace(/.$/, 'f')],
+    ['argon2', '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA'],
+    ['scrypt without a key', '$scrypt$ln=14,r=8,p=5$AAAAAAAAAAAAAAAAAAAAAA$'],
+    ['scrypt of no cost', STORED.replace('ln=14', 'ln=0')],
+  ])('may not be %s', (_, hash) => {
+    expect(passwordHashProblem(hash)).toBe('must be a bcrypt or scrypt hash')
   })
 })
 
@@ -127,16 +183,17 @@ describe('a new password', () => {
     ['a run backwards', '87654321', 'is one of the most common passwords'],
     ['a run of the alphabet', 'ijklmnopq', 'is one of the most common passwords'],
     ['a row of the keyboard', 'POIUYTREW', 'is one of the most common passwords'],
-  ])('%s', (_, password, problem) => {
-    expect(passwordProblem(password)).toBe(problem)
+  ])('%s', async (_, password, problem) => {
+    expect(await passwordProblem(password)).toBe(problem)
   })
 
-  it('is held against the 3,000 commonest but 1,007 days, every one refused', () => {
+  it('is held against the 3,000 commonest but 1,007 days, every one refused', async () => {
     const list = COMMON_PASSWORDS.split(' ')
 
     expect(new Set(list).size).toBe(3000 - 1007)
     expect(list.filter((word) => word.length < 8 || word !== word.toLowerCase())).toEqual([])
-    expect(list.filter((word) => passwordProblem(word) === null)).toEqual([])
+    const problems = await Promise.all(list.map((word) => passwordProblem(word)))
+    expect(problems.filter((problem) => problem === null)).toEqual([])
   })
 
   it('costs the bundle less than 9 KiB', async () => {

@@ -31,6 +31,7 @@ import { formatSessionToken } from '../../src/sessions/session-token.ts'
 const ROOT = join(import.meta.dirname, '..', '..')
 const COPIED = [
   'bin',
+  'client',
   'examples',
   'src',
   'migrations',
@@ -175,6 +176,13 @@ async function executeLocally(sql: string): Promise<void> {
   await promisify(execFile)(process.execPath, args, { cwd: tree, env })
 }
 
+/** Where a browser ends up that goes there, and with which status. */
+async function visit(url: string): Promise<string> {
+  const format = ['-o', '/dev/null', '-w', '%{http_code} %{url_effective}']
+  const { stdout } = await promisify(execFile)('curl', ['-sL', '-m', '10', ...format, '-H', 'Accept: text/html', url])
+  return stdout
+}
+
 describe('npm start', () => {
   it(
     'prints lines that work as printed, ends without a trace on Ctrl-C, and keeps its data',
@@ -189,6 +197,8 @@ describe('npm start', () => {
       expect(answers[0]).toContain('"verified":true')
       expect(answers[0]).toContain('"tenant":"acme"')
       expect(answers[5]).toContain('"effective_by"')
+      const page = /In the browser: (\S+)/.exec(first.output)?.[1] ?? ''
+      expect(await visit(page)).toBe(`200 ${origin}/auth/sign-in?return_to=%2F`)
 
       const secrets = readFileSync(join(tree, '.dev.vars'), 'utf8')
       expect(statSync(join(tree, '.dev.vars')).mode & 0o777).toBe(0o600)
@@ -232,6 +242,7 @@ describe('npm start', () => {
       expect(statusesOf(answers)).toEqual([200, 401, 200, 401])
       expect(answers[0]).toContain('mine')
       expect(seen).toEqual(['usr_demo'])
+      expect(output).not.toContain('In the browser')
 
       const processes = descendantsOf(child.pid)
       seenProcesses.push(...processes)

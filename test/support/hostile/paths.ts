@@ -220,7 +220,7 @@ const SPELLINGS: readonly Spelling[] = [
   { target: '/AUTH/session', by: 'nobody', may: ['401 credential_required', '404 no_route'] },
   { target: '/auth', by: 'admin', may: ['404 no_route'] },
   { target: '/%61uth/nothing', by: 'admin', may: ['404 no_route'] },
-  { target: '/auth/sign-in', by: 'admin', may: ['405 method_not_allowed'] },
+  { target: '/auth/refresh', by: 'admin', may: ['405 method_not_allowed'] },
   { target: '/auth/health/', by: 'nobody', may: ['own 200'] },
   { target: '/.well-known/jwks.json', by: 'nobody', may: ['own 200'] },
   { target: '/.WELL-KNOWN/jwks.json/', by: 'nobody', may: ['own 200'] },

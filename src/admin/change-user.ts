@@ -1,0 +1,61 @@
+// Changing a user: what is given replaces what was, and what is left out stays.
+
+import { Denial } from '../denial.ts'
+import { updateProfile } from '../sessions/store.ts'
+import { MAX_PROFILE_BYTES, profileProblem } from '../tokens/mint.ts'
+import { CLAIMS, EMAIL, invalid, NAMES, nullable, optional } from './fields.ts'
+import { answerUser } from './find-users.ts'
+import type { Call } from './operation.ts'
+import { operation } from './operation.ts'
+import { updateEmail } from './store.ts'
+import { USER, userIdOf } from './user.ts'
+import { changePerson, record } from './write.ts'
+
+/** Like RFC 7396: lists are replaced, claims are merged, `null` takes a claim or the e-mail away. */
+export const changeUser = operation({
+  method: 'PATCH',
+  path: '/users/:id',
+  summary: 'Change a user',
+  body: {
+    email: optional(nullable(EMAIL)),
+    roles: optional(NAMES),
+    scopes: optional(NAMES),
+    claims: optional(CLAIMS),
+  },
+  conditional: true,
+  answers: { 200: USER },
+  run: async (call, _, body) => {
+    const { db } = call.runtime
+    const userId = userIdOf(call)
+    const [email, roles, scopes, claims] = [
+      body.get('email'),
+      body.get('roles'),
+      body.get('scopes'),
+      body.get('claims'),
+    ]
+    const problem = profileProblem({ roles: roles ?? [], scopes: scopes ?? [], claims: claims ?? {} })
+    if (problem !== null) throw invalid(problem)
+    const profile = { roles: roles ?? null, scopes: scopes ?? null, claims: claims ?? {}, maxBytes: MAX_PROFILE_BYTES }
+    const details = {
+      ...(email !== undefined && { email: 'changed' }),
+      ...(roles !== undefined && { roles }),
+      ...(scopes !== undefined && { scopes }),
+      ...(claims !== undefined && { claims: Object.keys(claims) }),
+    }
+    const statements = [
+      updateProfile(db, userId, profile),
+      ...(email === undefined ? [] : [updateEmail(db, userId, email)]),
+      record(call, 'user.change', userId, details),
+    ]
+    return answerUser(await changePerson(call, { userId, version: readVersion(call), statements }))
+  },
+})
+
+/** The version of an `If-Match` header, `null` where there is none or `*`. */
+function readVersion({ request }: Call): number | null {
+  const header = request.headers.get('If-Match')
+  if (header === null || header === '*') return null
+  const version = /^"(\d{1,15})"$/.exec(header)?.[1]
+  if (version === undefined) throw new Denial('precondition_failed')
+  return Number(version)
+}

@@ -1,0 +1,38 @@
+// Every operation of the admin API; routes and document are made of this table.
+
+import { changeUser } from './change-user.ts'
+import { createUser, importUsers } from './create-user.ts'
+import { describeApi } from './document.ts'
+import { findUsers, showUser } from './find-users.ts'
+import type { Operation } from './operation.ts'
+import { operation } from './operation.ts'
+import { makeResetLink } from './reset-link.ts'
+import { disableUser, enableUser, endSessions } from './stop-user.ts'
+import { listTrail } from './trail.ts'
+import { endOneSession, listSessions } from './user-sessions.ts'
+
+const showDocument = operation({
+  method: 'GET',
+  path: '/openapi.json',
+  summary: 'Describe this API',
+  answers: { 200: { type: 'object', additionalProperties: true } },
+  run: async ({ runtime }) => Response.json(describeApi(runtime.config, OPERATIONS), { headers: NO_STORE }),
+})
+
+const NO_STORE = { 'Cache-Control': 'no-store' }
+
+export const OPERATIONS: readonly Operation[] = [
+  showDocument,
+  findUsers,
+  createUser,
+  importUsers,
+  showUser,
+  changeUser,
+  disableUser,
+  enableUser,
+  endSessions,
+  listSessions,
+  endOneSession,
+  makeResetLink,
+  listTrail,
+]

@@ -1,0 +1,96 @@
+// A user's sessions: which are alive, and ending one of them.
+
+import { answerJson } from '../auth/answer.ts'
+import { announceEnded } from '../auth/effective.ts'
+import { findBrokenColumn, runBatch } from '../database.ts'
+import { Denial } from '../denial.ts'
+import type { JsonObject } from '../json.ts'
+import type { Device } from '../sessions/store.ts'
+import { endSession, parseDevice, parseRaised, raiseVersionOfSession, selectDevices } from '../sessions/store.ts'
+import { ENDED } from './ended.ts'
+import type { Call } from './operation.ts'
+import { operation, param } from './operation.ts'
+import { parsePerson, requireSession, selectPerson } from './store.ts'
+import { userIdOf } from './user.ts'
+import { record } from './write.ts'
+
+const TIME = { type: 'integer', description: 'unix seconds' }
+
+const SESSION: JsonObject = {
+  type: 'object',
+  properties: {
+    id: { type: 'string' },
+    created_at: TIME,
+    last_seen_at: TIME,
+    expires_at: TIME,
+    user_agent: { type: ['string', 'null'] },
+    address: { type: ['string', 'null'] },
+  },
+  required: ['id', 'created_at', 'last_seen_at', 'expires_at', 'user_agent', 'address'],
+  additionalProperties: false,
+}
+
+/** Those that are alive; `max_per_user` bounds them. */
+export const listSessions = operation({
+  method: 'GET',
+  path: '/users/:id/sessions',
+  summary: 'List the sessions of a user',
+  answers: {
+    200: {
+      type: 'object',
+      properties: { sessions: { type: 'array', items: SESSION } },
+      required: ['sessions'],
+      additionalProperties: false,
+    },
+  },
+  run: async (call) => {
+    const { db, config } = call.runtime
+    const userId = userIdOf(call)
+    const [people, devices = []] = await runBatch(db, [
+      selectPerson(db, userId),
+      selectDevices(db, userId, config.sessions.idleTimeout),
+    ])
+    if (parsePerson(people?.[0]) === null) throw new Denial('no_route')
+    const sessions = devices.map(parseDevice).filter((device) => device !== null)
+    return answerJson({ sessions: sessions.map(describeSession) })
+  },
+})
+
+function describeSession(device: Device): JsonObject {
+  return {
+    id: device.sessionId,
+    created_at: device.createdAt,
+    last_seen_at: device.lastSeenAt,
+    expires_at: device.endsAt,
+    user_agent: device.userAgent,
+    address: device.address,
+  }
+}
+
+/** Safe to repeat: a session that is over already, or another user's, is not there, and nothing is written. */
+export const endOneSession = operation({
+  method: 'DELETE',
+  path: '/users/:id/sessions/:session',
+  summary: 'End a session of a user',
+  answers: { 200: ENDED },
+  run: async (call) => {
+    const raised = await endOrRefuse(call, userIdOf(call), param(call, 'session'))
+    return announceEnded(call, { ended: 1, raised: raised.map(parseRaised).filter((user) => user !== null) }, [])
+  },
+})
+
+/** @throws Denial `no_route` */
+async function endOrRefuse(call: Call, userId: string, sessionId: string): Promise<readonly unknown[]> {
+  const { db, config } = call.runtime
+  try {
+    const [, raised = []] = await runBatch(db, [
+      requireSession(db, userId, sessionId, config.sessions.idleTimeout),
+      raiseVersionOfSession(db, sessionId, ''),
+      endSession(db, sessionId, 'admin', ''),
+      record(call, 'session.end', userId, { reason: 'admin', sessions: [sessionId] }),
+    ])
+    return raised
+  } catch (cause) {
+    throw findBrokenColumn(cause) === 'users.token_version' ? new Denial('no_route') : cause
+  }
+}

@@ -1,0 +1,77 @@
+// Writing about a user: what must hold, the change and its audit event are one transaction, or nothing is written.
+
+import type { AuditAction, AuditDetails } from '../audit/store.ts'
+import { tell } from '../audit/tell.ts'
+import type { Part } from '../database.ts'
+import { findBrokenColumn, findTakenColumn, runBatch } from '../database.ts'
+import { Denial } from '../denial.ts'
+import { publish } from '../sessions/publish.ts'
+import { parseRaised } from '../sessions/store.ts'
+import { invalid } from './fields.ts'
+import type { Call } from './operation.ts'
+import type { Person } from './store.ts'
+import { parsePerson, requirePerson, selectPerson } from './store.ts'
+
+type Rows = readonly (readonly unknown[])[]
+
+/** Tells of a call, in its batch: the administrator did this to that user. */
+export function record(
+  { runtime, administrator, requestId }: Call,
+  action: AuditAction,
+  target: string,
+  details: AuditDetails = {},
+): readonly D1PreparedStatement[] {
+  const teller = { actor: administrator, requestId, webhooks: runtime.config.webhooks }
+  return tell(runtime.db, teller, action, details, {
+    sql: `SELECT ?1 AS target, '{}' AS details`,
+    parameters: [target],
+  })
+}
+
+export interface Change {
+  readonly userId: string
+  /** The version that he must have; `null` is any. */
+  readonly version: number | null
+  /** Those that return rows return raised versions. */
+  readonly statements: readonly Part[]
+}
+
+/**
+ * Changes a user. The rows of the statements.
+ * Does NOT publish.
+ * @throws Denial `no_route` where there is none, `precondition_failed`, `conflict`, `invalid_request` for a profile that grows too large
+ */
+export async function commitChange(call: Call, { userId, version, statements }: Change): Promise<Rows> {
+  const { db } = call.runtime
+  try {
+    return (await runBatch(db, [requirePerson(db, userId, version), ...statements])).slice(1)
+  } catch (error) {
+    throw await refusalOf(call, userId, error)
+  }
+}
+
+/** Changes a user and publishes his version. The user as he is by then. @throws Denial like `commitChange` */
+export async function changePerson(call: Call, change: Change): Promise<Person> {
+  const statements = [...change.statements, selectPerson(call.runtime.db, change.userId)]
+  const rows = await commitChange(call, { ...change, statements })
+  const person = parsePerson(rows.at(-1)?.[0])
+  if (person === null) throw new TypeError('the user is not there after all')
+  await publishRaised(call, rows.slice(0, -1))
+  return person
+}
+
+/** Publishes the last version that rows of a batch tell. */
+async function publishRaised({ runtime }: Call, results: Rows): Promise<void> {
+  const last = results.flatMap((rows) => rows.map(parseRaised)).findLast((raised) => raised !== null)
+  if (last !== undefined && last !== null) await publish(runtime, last)
+}
+
+/** What D1 rolled back on our own terms is a refusal; anything else that fails is a fault. */
+async function refusalOf({ runtime }: Call, userId: string, cause: unknown): Promise<unknown> {
+  if (findTakenColumn(cause) === 'users.email') return new Denial('conflict', { members: { taken: ['email'] } })
+  const column = findBrokenColumn(cause)
+  if (column === 'users.claims') return invalid('roles, scopes and claims together exceed 1.5 KB')
+  if (column !== 'users.token_version') return cause
+  const [rows] = await runBatch(runtime.db, [selectPerson(runtime.db, userId)])
+  return new Denial(parsePerson(rows?.[0]) === null ? 'no_route' : 'precondition_failed')
+}

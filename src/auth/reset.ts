@@ -1,0 +1,75 @@
+// Setting a password by a link that an administrator had made: once, within its hour, and every session ends.
+
+import { passwordProblem } from '../accounts/password-policy.ts'
+import { hashPassword } from '../accounts/passwords.ts'
+import { tell } from '../audit/tell.ts'
+import { sha256 } from '../crypto.ts'
+import { runBatch } from '../database.ts'
+import { Denial } from '../denial.ts'
+import { comingReset, deleteReset, parseReset, resetPassword, selectReset } from '../resets/store.ts'
+import type { Exchange } from '../runtime.ts'
+import type { Ended } from '../sessions/lifecycle.ts'
+import { countAlive, parseCount, parseRaised } from '../sessions/store.ts'
+import type { Body } from './body.ts'
+import { readBody } from './body.ts'
+import { announceEnded } from './effective.ts'
+import type { Site } from './same-site.ts'
+import { enforceTransport } from './same-site.ts'
+import { enforceAddressLimit } from './sign-in.ts'
+import { tellerFor } from './teller.ts'
+
+export interface ResetForm {
+  readonly token: string
+  readonly password: string
+}
+
+/**
+ * `POST /auth/reset`: `{ "token", "password" }`. Signs nobody in.
+ * A link that never was, that is over and that was used get one answer, which tells nothing of users.
+ * @throws Denial `invalid_request`, `too_large`, `cross_site_request`, `rate_limited`
+ */
+export async function resetByLink(exchange: Exchange, site: Site): Promise<Response> {
+  if (!exchange.runtime.config.passwords.signIn) throw new Denial('no_route')
+  const form = await parseResetForm(await readBody(exchange.request, ['token', 'password']))
+  enforceTransport(site, 'token')
+  const ended = await useLink(exchange, form)
+  if (ended === null) throw refused('the link is over, or has been used')
+  return announceEnded(exchange, ended, [])
+}
+
+/** @throws Denial `invalid_request`, with `detail` for a password that is refused */
+export async function parseResetForm({ token, password }: Body): Promise<ResetForm> {
+  if (token === undefined || password === undefined)
+    throw new Denial('invalid_request', { reason: 'token or password' })
+  const problem = await passwordProblem(password)
+  if (problem !== null) throw refused(problem)
+  return { token, password }
+}
+
+/**
+ * Sets the password and ends every session; `null` where the link is not good. It is looked at before the password is hashed,
+ * and by the statement that uses it up once more.
+ * Does NOT publish.
+ * @throws Denial `rate_limited`
+ */
+export async function useLink(exchange: Exchange, { token, password }: ResetForm): Promise<Ended | null> {
+  await enforceAddressLimit(exchange)
+  const { db, config } = exchange.runtime
+  const tokenHash = sha256(token)
+  const [found] = await runBatch(db, [selectReset(db, tokenHash)])
+  const userId = parseReset(found?.[0])
+  if (userId === null) return null
+  const passwordHash = await hashPassword(password)
+  const [alive, raised] = await runBatch(db, [
+    countAlive(db, userId, config.sessions.idleTimeout),
+    tell(db, tellerFor(exchange, null), 'password.reset', {}, comingReset(tokenHash)),
+    resetPassword(db, tokenHash, passwordHash),
+    deleteReset(db, tokenHash),
+  ])
+  const user = parseRaised(raised?.[0])
+  return user === null ? null : { ended: parseCount(alive?.[0]), raised: [user] }
+}
+
+function refused(detail: string): Denial {
+  return new Denial('invalid_request', { reason: 'reset', members: { detail } })
+}
