@@ -1,6 +1,7 @@
 // Writing about a user: what must hold, the change and its audit event are one transaction, or nothing is written.
 
 import type { AuditAction, AuditDetails } from '../audit/store.ts'
+import { sourceOf } from '../audit/store.ts'
 import { tell } from '../audit/tell.ts'
 import type { Part } from '../database.ts'
 import { findBrokenColumn, findTakenColumn, runBatch } from '../database.ts'
@@ -22,10 +23,7 @@ export function record(
   details: AuditDetails = {},
 ): readonly D1PreparedStatement[] {
   const teller = { actor: administrator, requestId, webhooks: runtime.config.webhooks }
-  return tell(runtime.db, teller, action, details, {
-    sql: `SELECT ?1 AS target, '{}' AS details`,
-    parameters: [target],
-  })
+  return tell(runtime.db, teller, action, details, sourceOf(target))
 }
 
 export interface Change {
