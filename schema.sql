@@ -1,6 +1,17 @@
 -- The whole truth for a new database. Idempotent: applying it again changes nothing.
 -- Times are unix seconds of D1's own clock, token versions are its milliseconds.
 
+-- Wrangler's list of the migrations that a database has had. A new one has all of them; what it says of an older one stays.
+CREATE TABLE IF NOT EXISTS d1_migrations (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT UNIQUE,
+  applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL
+);
+INSERT INTO d1_migrations (name)
+  SELECT value FROM json_each('["0001_first_release.sql", "0002_providers.sql", "0003_operations.sql"]')
+  WHERE NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'users')
+    AND NOT EXISTS (SELECT 1 FROM d1_migrations);
+
 CREATE TABLE IF NOT EXISTS users (
   id TEXT PRIMARY KEY,
   email TEXT UNIQUE,
@@ -50,6 +61,9 @@ CREATE TABLE IF NOT EXISTS sessions (
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS sessions_by_user ON sessions (user_id, created_at);
+
+-- What the cron looks for: over, one way or another.
+CREATE INDEX IF NOT EXISTS sessions_over ON sessions (coalesce(ended_at, expires_at));
 
 -- What a provider's logout token looks for, and the cron: ID tokens of sessions that nobody has used for long.
 CREATE INDEX IF NOT EXISTS sessions_by_provider ON sessions (provider, provider_subject) WHERE provider IS NOT NULL;
@@ -172,9 +186,12 @@ CREATE TABLE IF NOT EXISTS deliveries (
   dead_at INTEGER
 ) STRICT;
 
+-- What the cron looks for: due to a webhook, failed for the last time, and over. A webhook that is configured no more has a
+-- month to come back.
 CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (webhook, next_at) WHERE delivered_at IS NULL AND dead_at IS NULL;
-CREATE INDEX IF NOT EXISTS deliveries_over ON deliveries (coalesce(delivered_at, dead_at))
-  WHERE coalesce(delivered_at, dead_at) IS NOT NULL;
+CREATE INDEX IF NOT EXISTS deliveries_failed ON deliveries (next_at)
+  WHERE delivered_at IS NULL AND dead_at IS NULL AND attempts >= 8;
+CREATE INDEX IF NOT EXISTS deliveries_over ON deliveries (coalesce(delivered_at, dead_at, created_at + 2592000));
 
 -- Links that set a password once: at most one a user, good for the epoch and the e-mail that it was made for.
 CREATE TABLE IF NOT EXISTS password_resets (
@@ -184,3 +201,5 @@ CREATE TABLE IF NOT EXISTS password_resets (
   session_epoch INTEGER NOT NULL,
   expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS password_resets_by_age ON password_resets (expires_at);

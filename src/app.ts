@@ -4,14 +4,12 @@ import { Hono } from 'hono/tiny'
 
 import { endSessionOf, showDevices } from './auth/devices.ts'
 import { createHealthCheck } from './auth/health.ts'
-import { replaceOwnPassword } from './auth/password.ts'
 import { refresh } from './auth/refresh.ts'
 import { resetByLink } from './auth/reset.ts'
 import type { Site } from './auth/same-site.ts'
 import { showSession } from './auth/session.ts'
 import { signIn } from './auth/sign-in.ts'
 import { signOut, signOutEverywhere } from './auth/sign-out.ts'
-import { signUp } from './auth/sign-up.ts'
 import { answerOrRefuse } from './boundary.ts'
 import type { Config, Cors } from './config/config.ts'
 import { Denial } from './denial.ts'
@@ -125,9 +123,11 @@ function createOwnUrls(config: Config): OwnUrls {
     isNavigation(env.head) ? (await pages()).submitSignIn(env, site(env)) : signIn(env, site(env)),
   )
   urls.get('/auth/sign-up', async ({ env }) => (await pages()).showSignUp(env))
-  urls.post('/auth/sign-up', async ({ env }) =>
-    isNavigation(env.head) ? (await pages()).submitSignUp(env, site(env)) : signUp(env, site(env)),
-  )
+  urls.post('/auth/sign-up', async ({ env }) => {
+    if (isNavigation(env.head)) return (await pages()).submitSignUp(env, site(env))
+    const { signUp } = await import('./auth/sign-up.ts')
+    return signUp(env, site(env))
+  })
   urls.post('/auth/refresh', ({ env }) => refresh(env, site(env)))
   urls.post('/auth/sign-out', async ({ env }) =>
     isNavigation(env.head)
@@ -141,11 +141,11 @@ function createOwnUrls(config: Config): OwnUrls {
     endSessionOf(env, site(env), await findCaller(env), req.param('id')),
   )
   urls.get('/auth/password', async ({ env }) => (await pages()).showPassword(env))
-  urls.post('/auth/password', async ({ env }) =>
-    isNavigation(env.head)
-      ? (await pages()).submitPassword(env, site(env))
-      : replaceOwnPassword(env, site(env), await findCaller(env)),
-  )
+  urls.post('/auth/password', async ({ env }) => {
+    if (isNavigation(env.head)) return (await pages()).submitPassword(env, site(env))
+    const { replaceOwnPassword } = await import('./auth/password.ts')
+    return replaceOwnPassword(env, site(env), await findCaller(env))
+  })
   urls.get('/auth/account', async ({ env }) => (await pages()).showAccount(env))
   urls.post('/auth/account', async ({ env }) => (await pages()).submitAccount(env, site(env)))
   urls.get('/auth/providers/:id/start', async ({ env, req }) => {

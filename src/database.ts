@@ -8,6 +8,16 @@ import { D1_LIMIT_MS, withinTime } from './time-limit.ts'
  */
 export type Database = Pick<D1Database, 'prepare' | 'batch'>
 
+/**
+ * A `SELECT` that finds what another statement of the batch changes, on the same terms: a row for each event, with its
+ * `target` and, as a JSON object, its `details`. It comes before that statement where that one makes the terms untrue.
+ */
+export interface Source {
+  /** Parameters are numbered from 1 without a gap. */
+  readonly sql: string
+  readonly parameters: readonly (string | number | null)[]
+}
+
 /** @throws Error when D1 fails or does not answer within its limit; whether a write was done is then unknown. */
 export function createDatabase(d1: D1Database): Database {
   return {
@@ -16,13 +26,18 @@ export function createDatabase(d1: D1Database): Database {
   }
 }
 
-/** The rows of each statement, in their order. */
-export async function runBatch(
-  db: Database,
-  statements: readonly D1PreparedStatement[],
-): Promise<readonly (readonly unknown[])[]> {
-  const results = await db.batch([...statements])
-  return results.map((result) => result.results)
+/** A statement, or a list of those that are run for what they leave behind alone. */
+export type Part = D1PreparedStatement | readonly D1PreparedStatement[]
+
+/** The rows of each statement, in their order; a list within the list has none. */
+export async function runBatch(db: Database, parts: readonly Part[]): Promise<readonly (readonly unknown[])[]> {
+  const isAsked = parts.flatMap((part) => (isList(part) ? part.map(() => false) : [true]))
+  const results = await db.batch(parts.flatMap((part) => (isList(part) ? part : [part])))
+  return results.filter((_, at) => isAsked[at]).map((result) => result.results)
+}
+
+function isList(part: Part): part is readonly D1PreparedStatement[] {
+  return Array.isArray(part)
 }
 
 /** The column whose `UNIQUE` rolled a batch back, `users.email`; `null` for every other failure. */

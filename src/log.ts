@@ -1,7 +1,7 @@
 // One JSON line an event; what may be logged is the closed list of fields below, and no secret is among them.
 
 export interface LogEvent {
-  readonly event: 'denial' | 'fault' | 'observed' | 'misconfigured' | 'publication' | 'issuer' | 'cron'
+  readonly event: 'denial' | 'fault' | 'observed' | 'misconfigured' | 'publication' | 'issuer' | 'cron' | 'webhook'
   readonly request_id?: string
   readonly code?: string
   readonly status?: number
@@ -13,6 +13,9 @@ export interface LogEvent {
   readonly issuer?: string
   readonly subject?: string
   readonly session?: string
+  /** Ids of a webhook and of a delivery to it. */
+  readonly webhook?: string
+  readonly delivery?: string
   readonly fault?: string
   readonly at?: readonly string[]
   readonly problems?: readonly string[]

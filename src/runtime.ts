@@ -50,6 +50,8 @@ export interface Runtime {
   readonly providerSecrets: ReadonlyMap<string, string>
   /** What providers say of themselves. */
   readonly providerMetadata: Map<Provider, Known>
+  /** What messages to webhooks are signed by, by the webhook's id. */
+  readonly webhookSecrets: Secrets['webhookSecrets']
   /** Asks servers that are no upstream. */
   readonly fetch: Fetch
   /** Where data points go; `null` where nobody wants any. */
@@ -100,7 +102,8 @@ interface Parts extends Omit<Secrets, 'signingKeys'> {
   readonly log: Log
 }
 
-function assemble(env: Env, { config, keys, sessionKeys, issuerSecrets, providerSecrets, log }: Parts): Runtime {
+function assemble(env: Env, parts: Parts): Runtime {
+  const { config, keys, sessionKeys, issuerSecrets, providerSecrets, webhookSecrets, log } = parts
   const { isolateTtl, kvTtl } = config.revocation
   const markers = createMarkers({ kv: bindingOf(env, 'MARKERS', isNamespace), kvTtl, isolateTtl, now })
   return {
@@ -126,6 +129,7 @@ function assemble(env: Env, { config, keys, sessionKeys, issuerSecrets, provider
     log,
     providerSecrets,
     providerMetadata: new Map(),
+    webhookSecrets,
     fetch: ask,
     metrics: findBinding(env, 'METRICS', isDataset),
     findFetcher: (name) => findBinding(env, name, isFetcher),

@@ -28,7 +28,7 @@ export function checkConfiguration({ name, toml, secrets, now }: CheckInput): Ch
   const config = parsed.outcome === 'parsed' ? parsed.config : null
   const problems = [
     ...(parsed.outcome === 'refused' ? parsed.problems : []),
-    ...secretProblems(env, config ?? { issuers: [], providers: [] }),
+    ...secretProblems(env, config ?? { issuers: [], providers: [], webhooks: [] }),
   ]
   if (config === null || problems.length > 0) return { text: list(`${name} would not serve:`, problems), exitCode: 1 }
   const warnings = findWarnings({ toml, config, secrets, now })

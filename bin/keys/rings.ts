@@ -26,7 +26,7 @@ export type Lifetimes = Pick<Config, 'sessions'>
  */
 export function readRings(values: Values, config: Lifetimes): Rings {
   const { SIGNING_KEYS = '', SESSION_KEYS = '', KEY_STATES = '' } = values
-  const parsed = parseSecrets({ SIGNING_KEYS, SESSION_KEYS }, { issuers: [], providers: [] })
+  const parsed = parseSecrets({ SIGNING_KEYS, SESSION_KEYS }, { issuers: [], providers: [], webhooks: [] })
   if (parsed.outcome === 'refused') throw new SecretsFileProblem(parsed.problems.join('\n'))
   const { keys } = parsed.secrets.signingKeys
   const signing = (Array.isArray(keys) ? keys : []).map((jwk: unknown) => JSON.stringify(jwk))

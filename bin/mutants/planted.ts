@@ -105,8 +105,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: PRESENT,
-        from: 'await presentToken(runtime.db, { ...token, idleTimeout, spacing, grace })',
-        to: "await presentToken(runtime.db, { ...token, idleTimeout, spacing, grace }).catch(() => ({ outcome: 'ended', raised: [] }) as const)",
+        from: 'await presentToken(runtime.db, { ...token, idleTimeout, spacing, grace }, teller)',
+        to: "await presentToken(runtime.db, { ...token, idleTimeout, spacing, grace }, teller).catch(() => ({ outcome: 'ended', raised: [] }) as const)",
       },
     ],
   },
@@ -205,8 +205,8 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: SIGN_OUT,
-        from: "  const ended = sessionId === null ? NOTHING : await endOne(exchange.runtime.db, sessionId, 'sign_out')\n",
-        to: "  const { db, config } = exchange.runtime\n  const found = sessionId === null ? null : await findSession(db, sessionId, config.sessions.idleTimeout)\n  if (found !== null) await publish(exchange.runtime, found)\n  const done = sessionId === null ? NOTHING : await endOne(db, sessionId, 'sign_out')\n  const ended = { ...done, raised: [] }\n",
+        from: "  const ended = sessionId === null ? NOTHING : await endOne(exchange.runtime.db, sessionId, 'sign_out', teller)\n",
+        to: "  const { db, config } = exchange.runtime\n  const found = sessionId === null ? null : await findSession(db, sessionId, config.sessions.idleTimeout)\n  if (found !== null) await publish(exchange.runtime, found)\n  const done = sessionId === null ? NOTHING : await endOne(db, sessionId, 'sign_out', teller)\n  const ended = { ...done, raised: [] }\n",
       },
     ],
   },

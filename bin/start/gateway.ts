@@ -36,25 +36,26 @@ export function clearLog({ root }: Site): void {
   writeFileSync(join(root, LOG_FILE), '')
 }
 
+/** Brings the local database to the newest schema, whatever it has been. @throws Problem where that fails */
+export async function migrate(site: Site): Promise<void> {
+  await runD1(site, ['migrations', 'apply', 'DB'])
+}
+
 /** Runs SQL on the local database. @throws Problem where it fails */
 export async function applySql(site: Site, sql: string): Promise<void> {
   const file = join('.wrangler', 'start.sql')
   writeFileSync(join(site.root, file), sql, { mode: 0o600 })
-  const group = startLogged(site, [
-    WRANGLER,
-    'd1',
-    'execute',
-    'DB',
-    '--local',
-    '--yes',
-    '--file',
-    file,
-    '-c',
-    site.configuration,
-  ])
+  try {
+    await runD1(site, ['execute', 'DB', '--yes', '--file', file])
+  } finally {
+    rmSync(join(site.root, file))
+  }
+}
+
+async function runD1(site: Site, args: readonly string[]): Promise<void> {
+  const group = startLogged(site, [WRANGLER, 'd1', ...args, '--local', '-c', site.configuration])
   const code = await group.ended
   await group.stop()
-  rmSync(join(site.root, file))
   if (code !== 0) throw new Problem('The local database cannot be prepared.', lastLines(site))
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { formatDevVars, makeSecrets, writeSecretFile } from '../secrets.ts'
 import { DEMO_PORT, localConfiguration, localOrigin } from './configuration.ts'
 import { startCron } from './cron.ts'
-import { applySql, clearLog, startGateway, startLogged, untilHealthy } from './gateway.ts'
+import { applySql, clearLog, migrate, startGateway, startLogged, untilHealthy } from './gateway.ts'
 import type { Site } from './gateway.ts'
 import { guide } from './guide.ts'
 import { findFree, requireFree } from './ports.ts'
@@ -59,7 +59,8 @@ async function start(settings: Settings): Promise<Group> {
   clearLog(site)
 
   await makeDevVars()
-  await applySql(site, readFileSync(join(root, 'schema.sql'), 'utf8') + (await seedSql()))
+  await migrate(site)
+  await applySql(site, await seedSql())
 
   if (local.usesDemo) groups.push(startDemo(site, demoOrigin, origin))
   const gateway = startGateway(site, settings.port)

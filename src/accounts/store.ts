@@ -1,6 +1,6 @@
 // The SQL of accounts and of guesses at them: a function a statement, races decided in SQL on D1's clock.
 
-import type { Database } from '../database.ts'
+import type { Database, Source } from '../database.ts'
 import { isObject } from '../json.ts'
 import type { JsonObject } from '../json.ts'
 import { readInteger, readNullable, readObject, readText, readTexts } from '../rows.ts'
@@ -79,6 +79,32 @@ export function selectWait(db: Database, { account, address }: Attempt): D1Prepa
     .bind(account, address)
 }
 
+/**
+ * An attempt that was counted and has failed: the first four of an address at an account, and from then on those whose
+ * number is a power of two.
+ */
+export function failedAttempt({ account, address }: Attempt, userId: string | null): Source {
+  const counted = `SELECT failures FROM sign_in_attempts WHERE account = ?2 AND address = ?3`
+  return {
+    sql: `SELECT ?1 AS target, json_object('address', ?3, 'failures', failures) AS details
+      FROM (SELECT coalesce((${counted}), 1) AS failures) WHERE failures <= 4 OR failures & (failures - 1) = 0`,
+    parameters: [userId, account, address],
+  }
+}
+
+/** A user whom a batch has made. Comes after his insertion, under an id that nobody had. */
+export function newUser(id: string): Source {
+  return { sql: `SELECT id AS target, '{}' AS details FROM users WHERE id = ?1`, parameters: [id] }
+}
+
+/** A user whom `insertNamedUser` is about to make. */
+export function missingUser(id: string): Source {
+  return {
+    sql: `SELECT ?1 AS target, '{}' AS details WHERE NOT EXISTS (SELECT 1 FROM users WHERE id = ?1)`,
+    parameters: [id],
+  }
+}
+
 /** Forgets the failures of one address. */
 export function deleteAttempts(db: Database, { account, address }: Attempt): D1PreparedStatement {
   return db.prepare(`DELETE FROM sign_in_attempts WHERE account = ?1 AND address = ?2`).bind(account, address)
@@ -94,13 +120,14 @@ export function takeBackAccountAttempt(db: Database, account: string): D1Prepare
     .bind(account)
 }
 
-/** Deletes up to `limit` rows that no longer count, the oldest first. */
+/** Deletes up to `limit` rows that no longer count, the oldest first; a row for each. */
 export function removeOldAttempts(db: Database, limit: number): D1PreparedStatement {
   return db
     .prepare(
       `DELETE FROM sign_in_attempts WHERE (account, address) IN (
          SELECT account, address FROM sign_in_attempts WHERE failed_at <= unixepoch() - ${FORGOTTEN_AFTER}
-         ORDER BY failed_at LIMIT ?1)`,
+         ORDER BY failed_at LIMIT ?1)
+       RETURNING 1`,
     )
     .bind(limit)
 }

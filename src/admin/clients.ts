@@ -57,7 +57,7 @@ export const createClientOf = operation({
   run: async (call, _, body) => {
     const [machine, jwks] = [readMachine(body), body.get('jwks')]
     const proof = jwks === undefined ? ({ by: 'secret' } as const) : ({ by: 'keys', jwks } as const)
-    const others = (id: string) => [record(call, 'client.create', id, { scopes: machine.scopes, roles: machine.roles })]
+    const others = (id: string) => record(call, 'client.create', id, { scopes: machine.scopes, roles: machine.roles })
     const created = await createClient(call.runtime.db, { ...machine, proof }, others)
     if (created.outcome === 'refused') throw invalid(created.problem)
     await publishEnded(call.runtime, created)
@@ -89,7 +89,7 @@ export const endClientOf = operation({
   run: async (call) => {
     const id = param(call, 'id')
     await requireMachine(call, id, 'cli_')
-    const raised = await endClient(call.runtime.db, id, [record(call, 'client.delete', id)])
+    const raised = await endClient(call.runtime.db, id, record(call, 'client.delete', id))
     return announceEnded(call, { ended: raised.length, raised }, [])
   },
 })

@@ -4,7 +4,7 @@ import { passwordProblem } from '../accounts/password-policy.ts'
 import { hashPassword } from '../accounts/passwords.ts'
 import { newUserId } from '../accounts/user-id.ts'
 import { answerJson } from '../auth/answer.ts'
-import type { Database } from '../database.ts'
+import type { Database, Part } from '../database.ts'
 import { findTakenColumn, runBatch } from '../database.ts'
 import { Denial } from '../denial.ts'
 import type { JsonObject } from '../json.ts'
@@ -90,7 +90,7 @@ export const importUsers = operation({
   run: async (call, _, body) => {
     const people = body.get('users').map(readImported)
     refuseTwins(people)
-    const events = people.map(({ id }) => record(call, 'user.import', id))
+    const events = people.flatMap(({ id }) => record(call, 'user.import', id))
     await insertOrRefuse(call.runtime.db, people, events)
     return answerJson({ ids: people.map(({ id }) => id) }, [], 201)
   },
@@ -133,7 +133,7 @@ function refuseTwins(people: readonly NewPerson[]): void {
 async function insertOrRefuse(
   db: Database,
   people: readonly NewPerson[],
-  others: readonly D1PreparedStatement[],
+  others: readonly Part[],
 ): Promise<readonly (readonly unknown[])[]> {
   try {
     return await runBatch(db, [insertPeople(db, people), ...others])

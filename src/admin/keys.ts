@@ -58,7 +58,7 @@ export const createKeyOf = operation({
     const { runtime } = call
     const [machine, expiresAt] = [readMachine(body), body.get('expires_at') ?? null]
     if (expiresAt !== null && expiresAt <= runtime.now()) throw invalid('expires_at must be in the future')
-    const others = (id: string) => [record(call, 'key.create', id, { scopes: machine.scopes, roles: machine.roles })]
+    const others = (id: string) => record(call, 'key.create', id, { scopes: machine.scopes, roles: machine.roles })
     const { id, text, raised } = await createKey(runtime.db, { ...machine, expiresAt }, others)
     await publishEnded(runtime, { raised: [raised] })
     return answerJson({ id, key: text }, [], 201)
@@ -92,7 +92,7 @@ export const endKeyOf = operation({
   run: async (call) => {
     const id = param(call, 'id')
     await requireMachine(call, id, 'key_')
-    const raised = await endKey(call.runtime.db, id, () => [record(call, 'key.delete', id)])
+    const raised = await endKey(call.runtime.db, id, () => record(call, 'key.delete', id))
     return announceEnded(call, { ended: raised === null ? 0 : 1, raised: raised === null ? [] : [raised] }, [])
   },
 })

@@ -1,7 +1,6 @@
 // The SQL of the admin API: a function a statement. What is written about somebody comes after `requirePerson` in its batch.
 
-import type { Source } from '../audit/store.ts'
-import type { Database } from '../database.ts'
+import type { Database, Source } from '../database.ts'
 import { isObject } from '../json.ts'
 import type { JsonObject } from '../json.ts'
 import { readInteger, readNullable, readObject, readText, readTexts } from '../rows.ts'

@@ -17,9 +17,11 @@ export const endSubject = operation({
   answers: { 200: ENDED },
   run: async (call, _, body) => {
     const named = { issuer: body.get('issuer'), subject: body.get('subject') }
-    const effective = await revokeSubject(call.runtime, named, [
+    const effective = await revokeSubject(
+      call.runtime,
+      named,
       record(call, 'subject.revoke', named.subject, { issuer: named.issuer }),
-    ])
+    )
     if (effective === null) throw new Denial('no_route')
     return answerJson({ ended: 1, effective_by: effective })
   },

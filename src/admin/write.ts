@@ -1,7 +1,9 @@
 // Writing about a user: what must hold, the change and its audit event are one transaction, or nothing is written.
 
 import type { AuditAction, AuditDetails } from '../audit/store.ts'
-import { insertAudit, insertAuditOf } from '../audit/store.ts'
+import { insertAuditOf, sourceOf } from '../audit/store.ts'
+import { tell } from '../audit/tell.ts'
+import type { Part } from '../database.ts'
 import { findBrokenColumn, findTakenColumn, runBatch } from '../database.ts'
 import { Denial } from '../denial.ts'
 import { publish } from '../sessions/publish.ts'
@@ -13,15 +15,15 @@ import { changedMachine, parsePerson, requirePerson, selectMachine, selectPerson
 
 type Rows = readonly (readonly unknown[])[]
 
-/** The audit event of a call: the administrator did this to that user. */
+/** Tells of a call, in its batch: the administrator did this to that user. */
 export function record(
   { runtime, administrator, requestId }: Call,
   action: AuditAction,
   target: string,
   details: AuditDetails = {},
-): D1PreparedStatement {
-  const event = { actor: administrator, action, target, outcome: 'success', requestId, details } as const
-  return insertAudit(runtime.db, event)
+): readonly D1PreparedStatement[] {
+  const teller = { actor: administrator, requestId, webhooks: runtime.config.webhooks }
+  return tell(runtime.db, teller, action, details, sourceOf(target))
 }
 
 /** The audit event of a call that gives a machine another secret: none where the statement before it has changed nothing. */
@@ -45,7 +47,7 @@ export interface Change {
   /** The version that he must have; `null` is any. */
   readonly version: number | null
   /** Those that return rows return raised versions. */
-  readonly statements: readonly D1PreparedStatement[]
+  readonly statements: readonly Part[]
 }
 
 /**

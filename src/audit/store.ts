@@ -1,6 +1,6 @@
 // The SQL of the audit trail: who did what to whom, in the batch of what it tells of. Nothing here changes an event.
 
-import type { Database } from '../database.ts'
+import type { Database, Source } from '../database.ts'
 import { isObject } from '../json.ts'
 import type { JsonObject } from '../json.ts'
 import { readInteger, readNullable, readObject, readText } from '../rows.ts'
@@ -13,6 +13,7 @@ export type AuditAction =
   | 'password.change'
   | 'password.reset_link'
   | 'password.reset'
+  | 'identity.link'
   | 'user.create'
   | 'user.import'
   | 'user.change'
@@ -30,9 +31,8 @@ export type AuditAction =
   | 'subject.revoke'
   | 'admin.bootstrap'
 
-/** Who acts: the id of a user, client or key, or one of these. No id has a space. */
+/** Who acts, where it is not the id of a user, client or key: of those none has a space. */
 export const STRANGER = 'a stranger'
-export const GATEWAY = 'the gateway'
 
 /** More about an event. Never a secret, and no e-mail. */
 export type AuditDetails = Readonly<Record<string, string | number | boolean | null | readonly string[]>>
@@ -47,31 +47,57 @@ export interface AuditEvent {
   readonly details: AuditDetails
 }
 
-/**
- * A `SELECT` that finds what another statement of the batch changes, on the same terms: a row for each event, with its
- * `target` and, as a JSON object, its `details`. It comes before that statement where that one makes the terms untrue.
- */
-export interface Source {
-  /** Parameters are numbered from 1 without a gap. */
-  readonly sql: string
-  readonly parameters: readonly (string | number | null)[]
-}
-
 /** Records an event, whatever else its batch does. */
 export function insertAudit(db: Database, { target, ...event }: AuditEvent): D1PreparedStatement {
-  return insertAuditOf(db, event, { sql: `SELECT ?1 AS target, '{}' AS details`, parameters: [target] })
+  return insertAuditOf(db, event, sourceOf(target))
+}
+
+/** The source of an event that is there whatever else its batch does. */
+export function sourceOf(target: string | null): Source {
+  return { sql: `SELECT ?1 AS target, '{}' AS details`, parameters: [target] }
+}
+
+/** An event whose target a source tells; an actor of `null` is the target himself. */
+export interface FoundEvent extends Omit<AuditEvent, 'actor' | 'target'> {
+  readonly actor: string | null
 }
 
 /** Records an event for each row of a source: none where the change that it tells of finds nothing to do. */
-export function insertAuditOf(db: Database, event: Omit<AuditEvent, 'target'>, source: Source): D1PreparedStatement {
+export function insertAuditOf(db: Database, event: FoundEvent, source: Source): D1PreparedStatement {
   const { sql, parameters } = source
   const at = (place: number): string => `?${parameters.length + place}`
   return db
     .prepare(
       `INSERT INTO audit_events (at, actor, action, target, outcome, request_id, details)
-       SELECT unixepoch(), ${at(1)}, ${at(2)}, target, ${at(3)}, ${at(4)}, json_patch(details, ${at(5)}) FROM (${sql})`,
+       SELECT unixepoch(), coalesce(${at(1)}, target), ${at(2)}, target, ${at(3)}, ${at(4)}, json_patch(details, ${at(5)})
+       FROM (${sql})`,
     )
     .bind(...parameters, event.actor, event.action, event.outcome, event.requestId, JSON.stringify(event.details))
+}
+
+/** Failures of an hour that are recorded, whoever causes them: an attacker must not be able to fill the database. */
+const FAILURES_AN_HOUR = 600
+
+/** Records what was refused, unless too much was within the hour. The log has every refusal. */
+export function insertRefusalOf(
+  db: Database,
+  event: Omit<FoundEvent, 'outcome'>,
+  { sql, parameters }: Source,
+): D1PreparedStatement {
+  const recent = `SELECT 1 FROM audit_events WHERE outcome = 'failure' AND at > unixepoch() - 3600 LIMIT ${FAILURES_AN_HOUR}`
+  const bounded = `SELECT * FROM (${sql}) WHERE (SELECT count(*) FROM (${recent})) < ${FAILURES_AN_HOUR}`
+  return insertAuditOf(db, { ...event, outcome: 'failure' }, { sql: bounded, parameters })
+}
+
+/** Of the oldest `limit` events, deletes those that are more than `retention` seconds old; a row for each. */
+export function removeOldAudit(db: Database, retention: number, limit: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `DELETE FROM audit_events WHERE id IN (
+         SELECT id FROM (SELECT id, at FROM audit_events ORDER BY id LIMIT ?2) WHERE at <= unixepoch() - ?1)
+       RETURNING 1`,
+    )
+    .bind(retention, limit)
 }
 
 /** Which events are looked for; `null` is any. */

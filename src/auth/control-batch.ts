@@ -1,7 +1,9 @@
 // Everything that one `Gatehouse-Session` header asks for, as one transaction (DESIGN §9.3).
 
-import { insertNamedUser, selectUserById } from '../accounts/store.ts'
+import { insertNamedUser, missingUser, selectUserById } from '../accounts/store.ts'
 import { isReservedId } from '../accounts/user-id.ts'
+import type { Teller } from '../audit/tell.ts'
+import { tell } from '../audit/tell.ts'
 import type { Database } from '../database.ts'
 import { findBrokenColumn, runBatch } from '../database.ts'
 import { Denial } from '../denial.ts'
@@ -11,6 +13,11 @@ import {
   awaitMarker,
   endSession,
   endSurplus,
+  endingSession,
+  openedSession,
+  profileChange,
+  sessionsOf,
+  surplusSessions,
   insertVouchedSession,
   parseRaised,
   parseSession,
@@ -52,10 +59,11 @@ export async function commitControl(
   runtime: Runtime,
   members: readonly ControlMember[],
   scene: Scene,
+  teller: Teller,
 ): Promise<Outcome> {
   const { db, config } = runtime
   const { idleTimeout } = config.sessions
-  const steps = members.flatMap((member) => stepsOf(runtime, member, scene))
+  const steps = members.flatMap((member) => stepsOf({ runtime, scene, teller }, member))
   const results = await runOrRefuse(runtime, members, [
     ...steps.map(({ statement }) => statement),
     selectSession(db, scene.device.sessionId, idleTimeout),
@@ -76,40 +84,63 @@ interface Step {
   readonly raises: boolean
 }
 
-function stepsOf(runtime: Runtime, member: ControlMember, scene: Scene): readonly Step[] {
-  if (member.action === 'open') return openingSteps(runtime, member, scene)
-  if (member.action === 'end') return endingSteps(runtime, scene.own, 'sign_out', '')
-  const { action, userId } = member
-  return action === 'end-all'
-    ? [raise(raiseEpochOf(runtime.db, userId))]
-    : [profileStep(runtime, userId, member.profile)]
+/** What every member is done by. */
+interface Means {
+  readonly runtime: Runtime
+  readonly scene: Scene
+  readonly teller: Teller
 }
 
-function openingSteps(
-  runtime: Runtime,
-  { userId, profile }: Extract<ControlMember, { action: 'open' }>,
-  { device, replaced }: Scene,
-): readonly Step[] {
+function stepsOf(means: Means, member: ControlMember): readonly Step[] {
+  const { runtime, scene, teller } = means
   const { db, config } = runtime
+  if (member.action === 'open') return openingSteps(means, member)
+  if (member.action === 'end') return endingSteps(means, scene.own, 'sign_out', '')
+  const { action, userId } = member
+  if (action === 'change') return profileSteps(means, userId, member.profile)
+  const ended = sessionsOf(userId, config.sessions.idleTimeout)
+  return [...tell(db, teller, 'session.end', { reason: 'upstream' }, ended).map(write), raise(raiseEpochOf(db, userId))]
+}
+
+function openingSteps(means: Means, { userId, profile }: Extract<ControlMember, { action: 'open' }>): readonly Step[] {
+  const { runtime, scene, teller } = means
+  const { db, config } = runtime
+  const { device, replaced } = scene
   const { idleTimeout, maxPerUser } = config.sessions
+  const surplus = surplusSessions(userId, idleTimeout, maxPerUser)
   return [
-    ...(isReservedId(userId) ? [] : [write(insertNamedUser(db, userId))]),
-    profileStep(runtime, userId, profile),
+    ...(isReservedId(userId) ? [] : makingSteps(means, userId)),
+    ...profileSteps(means, userId, profile),
     write(insertVouchedSession(db, { ...device, userId, amr: [] })),
     write(awaitMarker(db, userId)),
-    ...endingSteps(runtime, replaced, 'replaced', device.sessionId),
+    ...endingSteps(means, replaced, 'replaced', device.sessionId),
+    ...tell(db, teller, 'session.end', { reason: 'limit' }, surplus).map(write),
     raise(raiseVersionForSurplus(db, userId, idleTimeout, maxPerUser)),
     write(endSurplus(db, userId, idleTimeout, maxPerUser)),
+    ...tell(db, teller, 'sign_in', {}, openedSession(device.sessionId)).map(write),
   ]
 }
 
-function profileStep({ db }: Runtime, userId: string, profile: ProfileChange): Step {
-  return raise(updateProfile(db, userId, { ...profile, maxBytes: MAX_PROFILE_BYTES }))
+function makingSteps({ runtime: { db }, teller }: Means, userId: string): readonly Step[] {
+  const told = tell(db, teller, 'user.create', {}, missingUser(userId))
+  return [...told, insertNamedUser(db, userId)].map(write)
 }
 
-function endingSteps({ db }: Runtime, sessionId: string | null, reason: string, onlyIfOpened: string): readonly Step[] {
+function profileSteps({ runtime: { db }, teller }: Means, userId: string, change: ProfileChange): readonly Step[] {
+  const profile = { ...change, maxBytes: MAX_PROFILE_BYTES }
+  const told = tell(db, teller, 'user.change', {}, profileChange(userId, profile))
+  return [...told.map(write), raise(updateProfile(db, userId, profile))]
+}
+
+function endingSteps(
+  { runtime: { db }, teller }: Means,
+  sessionId: string | null,
+  reason: string,
+  onlyIfOpened: string,
+): readonly Step[] {
   if (sessionId === null) return []
   return [
+    ...tell(db, teller, 'session.end', { reason }, endingSession(sessionId, onlyIfOpened)).map(write),
     raise(raiseVersionOfSession(db, sessionId, onlyIfOpened)),
     write(endSession(db, sessionId, reason, onlyIfOpened)),
   ]

@@ -1,41 +1,56 @@
-// Every minute: lost publications are made again, what nobody needs any more is forgotten, and recent changes told until the next.
+// Every minute: recent changes are told until the next, lost publications made again, what is over removed, webhooks told.
 
-import { removeOldAttempts } from '../accounts/store.ts'
-import { removeOldAssertions } from '../clients/store.ts'
-import type { Config } from '../config/config.ts'
-import { runBatch } from '../database.ts'
 import { republishIssuers } from '../issuers/lifecycle.ts'
-import { removeOldRevocations } from '../issuers/store.ts'
-import { removeOldResets } from '../resets/store.ts'
 import type { Runtime } from '../runtime.ts'
 import { republish } from '../sessions/publish.ts'
-import { dropOldHints, removeOldLogoutTokens } from '../sessions/store.ts'
 import { tellRecent } from '../sessions/ticks.ts'
+import { deliverDue } from '../webhooks/deliver.ts'
+import { removeOver } from './remove-over.ts'
 
-/** Rows of each kind that one run removes. */
-const REMOVE_LIMIT = 20_000
+/** Seconds after which a run leaves deliveries to the next. */
+const DELIVERING = 50
+/** Seconds between two looks at what is due. */
+const PAUSE = 5
 
-/** Neither part waits for the other, nor ends with it. */
+/** Ticks wait for nothing, publication for no other part, and none ends with another. */
 export async function tidy(runtime: Runtime, scheduledAt: number): Promise<void> {
-  const { config, db } = runtime
   const told = tellRecent(runtime, scheduledAt)
   try {
-    await republish(runtime)
-    if (config.issuers.length > 0) await republishIssuers(runtime)
-    await runBatch(db, [
-      removeOldAttempts(db, REMOVE_LIMIT),
-      removeOldLogoutTokens(db, REMOVE_LIMIT),
-      dropOldHints(db, config.sessions.idleTimeout, REMOVE_LIMIT),
-      removeOldRevocations(db, lifetimesOf(config), REMOVE_LIMIT),
-      removeOldResets(db, REMOVE_LIMIT),
-      removeOldAssertions(db, REMOVE_LIMIT),
+    await inTurn([
+      () => republish(runtime),
+      () => republishOthers(runtime),
+      () => removeOver(runtime),
+      () => deliverUntil(runtime, scheduledAt + DELIVERING),
     ])
   } finally {
     await told
   }
 }
 
-/** Seconds for which a token of each issuer may pass; a revocation is over when none can be as old. */
-function lifetimesOf({ issuers, tokens }: Config): Readonly<Record<string, number>> {
-  return Object.fromEntries(issuers.map(({ issuer, maxLifetime }) => [issuer, maxLifetime + tokens.clockSkew]))
+/** Where no other issuer is configured, none of its subjects can have been revoked. */
+async function republishOthers(runtime: Runtime): Promise<void> {
+  if (runtime.config.issuers.length > 0) await republishIssuers(runtime)
+}
+
+/** Every part runs, whatever became of those before it; what failed first is thrown in the end. */
+async function inTurn(parts: readonly (() => Promise<void>)[]): Promise<void> {
+  const failures: unknown[] = []
+  for (const part of parts) {
+    try {
+      await part()
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  if (failures.length > 0) throw failures[0]
+}
+
+/** Looks for deliveries at least once, and then again and again, so that webhooks hear within seconds. */
+async function deliverUntil(runtime: Runtime, end: number): Promise<void> {
+  if (runtime.config.webhooks.length === 0) return
+  for (;;) {
+    const isFull = await deliverDue(runtime)
+    if (runtime.now() + PAUSE > end) return
+    if (!isFull) await runtime.sleepUntil(runtime.now() + PAUSE)
+  }
 }

@@ -9,6 +9,7 @@ import { announceEnded } from './effective.ts'
 import type { Site } from './same-site.ts'
 import { enforceTransport } from './same-site.ts'
 import { requireLiving } from './session.ts'
+import { tellerFor } from './teller.ts'
 
 /** `GET /auth/sessions`. @throws Denial `credential_required`, `invalid_token`, `session_ended` */
 export async function showDevices(exchange: Exchange, caller: Caller | null): Promise<Response> {
@@ -40,6 +41,6 @@ export async function endSessionOf(
   enforceTransport(site, usesCookies(caller) ? 'cookie' : 'token')
   const { session, cookies } = await requireLiving(exchange, caller)
   const { db, config } = exchange.runtime
-  const ended = await endDevice(db, session.userId, sessionId, config.sessions.idleTimeout)
+  const ended = await endDevice(db, session.userId, sessionId, config.sessions.idleTimeout, tellerFor(exchange, null))
   return announceEnded(exchange, ended, cookies)
 }

@@ -9,6 +9,7 @@ import { newSessionId, parseSessionToken } from '../sessions/session-token.ts'
 import type { NewSession, SessionState } from '../sessions/store.ts'
 import { cookieNames, readCookies } from './cookies.ts'
 import type { Transport } from './issue.ts'
+import { tellerFor } from './teller.ts'
 
 /** What was proved; the session opens only if epoch and password still are what was checked. */
 export type Proof = Pick<NewSession, 'userId' | 'checked' | 'amr' | 'provider'>
@@ -29,7 +30,8 @@ export async function openFor(
   const { runtime, waitUntil } = exchange
   const session = { ...describeNew(exchange), ...proof }
   const replaced = transport === 'cookie' ? findBrowserSession(exchange) : null
-  const opened = await openSession(runtime.db, runtime.config.sessions, session, replaced, others)
+  const teller = tellerFor(exchange, proof.userId)
+  const opened = await openSession(runtime.db, runtime.config.sessions, session, replaced, others, teller)
   if (opened.outcome === 'refused') return null
   waitUntil(Promise.all(opened.raised.map((user) => publish(runtime, user))))
   return opened.session

@@ -19,6 +19,7 @@ import type { Site } from './same-site.ts'
 import { enforceTransport } from './same-site.ts'
 import { requireLiving } from './session.ts'
 import { enforceAddressLimit } from './sign-in.ts'
+import { tellerFor } from './teller.ts'
 
 export interface PasswordChangeForm {
   readonly current: string
@@ -50,10 +51,11 @@ export async function changeOwnPassword(
 ): Promise<Ended> {
   const { db, config } = exchange.runtime
   const taken = await takeTicketOfUser(db, session.userId, addressBlock(exchange.clientAddress))
-  const { user, ticket } = await provePassword(taken, current)
+  const { user, ticket } = await provePassword(exchange, taken, current, 'password.change')
   const change = { sessionId: session.sessionId, from: user.passwordHash ?? '', to: await hashPassword(next) }
   const { idleTimeout } = config.sessions
-  const ended = await changePassword(db, user.id, change, idleTimeout, forgetAttempts(db, ticket))
+  const teller = tellerFor(exchange, null)
+  const ended = await changePassword(db, user.id, change, idleTimeout, forgetAttempts(db, ticket), teller)
   if (ended === null) throw new Denial('invalid_sign_in', { reason: 'changed since it was checked' })
   return ended
 }

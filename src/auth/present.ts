@@ -1,5 +1,6 @@
 // A session token is presented: D1 decides what it is worth, and a session that a reused one ends is published.
 
+import { STRANGER } from '../audit/store.ts'
 import { Denial } from '../denial.ts'
 import type { Exchange } from '../runtime.ts'
 import { publish } from '../sessions/publish.ts'
@@ -7,6 +8,7 @@ import type { Presented } from '../sessions/rotation.ts'
 import { presentToken } from '../sessions/rotation.ts'
 import type { SessionToken, SessionTokenKind } from '../sessions/session-token.ts'
 import { clearingCookies, cookieNames } from './cookies.ts'
+import { tellerFor } from './teller.ts'
 
 export type Living = Exclude<Presented, { readonly outcome: 'ended' }>
 
@@ -19,7 +21,8 @@ export async function presentFor(exchange: Exchange, kind: SessionTokenKind, tok
   const { runtime, waitUntil } = exchange
   const { idleTimeout, rotateAfter, reuseGrace: grace } = runtime.config.sessions
   const spacing = kind === 'c' ? rotateAfter : 2 * grace
-  const presented = await presentToken(runtime.db, { ...token, idleTimeout, spacing, grace })
+  const teller = tellerFor(exchange, STRANGER)
+  const presented = await presentToken(runtime.db, { ...token, idleTimeout, spacing, grace }, teller)
   if (presented.outcome !== 'ended') return presented
   waitUntil(Promise.all(presented.raised.map((user) => publish(runtime, user))))
   throw kind === 'c' ? sessionEnded(runtime.config.insecureCookies) : new Denial('session_ended')

@@ -9,6 +9,7 @@ import type { LogoutToken } from '../tokens/logout-token.ts'
 import { verifyLogoutToken } from '../tokens/logout-token.ts'
 import { readForm } from './body.ts'
 import { requireProvider } from './provider.ts'
+import { tellerFor } from './teller.ts'
 
 /**
  * `POST /auth/providers/:id/backchannel-logout`: ends the sessions that this provider began and the token names. 200 says that it
@@ -20,7 +21,8 @@ export async function logOutByProvider(exchange: Exchange, id: string): Promise<
   const { logout_token: text } = await readForm(exchange.request)
   if (text === undefined) throw new Denial('invalid_request', { reason: 'logout_token is missing' })
   const token = await verifyLogout(exchange, provider, text)
-  const ended = await endByProvider(exchange.runtime.db, { provider: provider.id, ...token })
+  const teller = tellerFor(exchange, `the provider ${provider.id}`)
+  const ended = await endByProvider(exchange.runtime.db, { provider: provider.id, ...token }, teller)
   if (ended === null) throw new Denial('invalid_request', { reason: 'logout token came before' })
   await Promise.all(ended.raised.map((user) => publish(exchange.runtime, user)))
   return new Response(null, { status: 200, headers: { 'Cache-Control': 'no-store' } })

@@ -1,14 +1,16 @@
 // Whose a provider's subject is: a user who is known by it, a new one, or the user who is signed in and links it.
 
 import type { ProviderIdentity, UserRow } from '../accounts/store.ts'
-import { insertIdentity, insertUserOfProvider, parseUser, selectUserByIdentity } from '../accounts/store.ts'
+import { insertIdentity, insertUserOfProvider, newUser, parseUser, selectUserByIdentity } from '../accounts/store.ts'
 import { newUserId } from '../accounts/user-id.ts'
+import { tell } from '../audit/tell.ts'
 import { runBatch } from '../database.ts'
 import { Denial } from '../denial.ts'
 import type { Exchange } from '../runtime.ts'
 import type { ProviderSession, SessionState } from '../sessions/store.ts'
-import { insertIdentityOfSession } from '../sessions/store.ts'
+import { insertIdentityOfSession, newIdentity } from '../sessions/store.ts'
 import { openFor } from './open.ts'
+import { tellerFor } from './teller.ts'
 
 /**
  * Opens a session of the user whom the provider's subject is; of a new user where it is nobody's. One read and one batch; where
@@ -36,12 +38,14 @@ export async function openForIdentity(
  * @throws Denial `invalid_sign_in` where it is somebody else's, or the session is over
  */
 export async function linkIdentity(
-  { runtime }: Exchange,
+  exchange: Exchange,
   { sessionId, userId }: SessionState,
   identity: ProviderIdentity,
 ): Promise<void> {
-  const { db, config } = runtime
+  const { db, config } = exchange.runtime
+  const linked = newIdentity(sessionId, config.sessions.idleTimeout, identity)
   const [, rows] = await runBatch(db, [
+    tell(db, tellerFor(exchange, null), 'identity.link', {}, linked),
     insertIdentityOfSession(db, sessionId, config.sessions.idleTimeout, identity),
     selectUserByIdentity(db, identity),
   ])
@@ -77,6 +81,7 @@ async function openForNew(
   const { db } = exchange.runtime
   const userId = newUserId()
   const proof = { userId, checked: { sessionEpoch: 0, passwordHash: null }, amr, provider }
-  const before = [insertUserOfProvider(db, userId, identity), insertIdentity(db, userId, identity)]
+  const told = tell(db, tellerFor(exchange, null), 'user.create', { provider: identity.provider }, newUser(userId))
+  const before = [insertUserOfProvider(db, userId, identity), insertIdentity(db, userId, identity), ...told]
   return openFor(exchange, proof, 'cookie', { before, after: [] })
 }

@@ -2,7 +2,7 @@
 
 import { passwordProblem } from '../accounts/password-policy.ts'
 import { hashPassword } from '../accounts/passwords.ts'
-import { insertAuditOf } from '../audit/store.ts'
+import { tell } from '../audit/tell.ts'
 import { sha256 } from '../crypto.ts'
 import { runBatch } from '../database.ts'
 import { Denial } from '../denial.ts'
@@ -16,6 +16,7 @@ import { announceEnded } from './effective.ts'
 import type { Site } from './same-site.ts'
 import { enforceTransport } from './same-site.ts'
 import { enforceAddressLimit } from './sign-in.ts'
+import { tellerFor } from './teller.ts'
 
 export interface ResetForm {
   readonly token: string
@@ -53,17 +54,15 @@ export async function parseResetForm({ token, password }: Body): Promise<ResetFo
  */
 export async function useLink(exchange: Exchange, { token, password }: ResetForm): Promise<Ended | null> {
   await enforceAddressLimit(exchange)
-  const { runtime, requestId } = exchange
-  const { db, config } = runtime
+  const { db, config } = exchange.runtime
   const tokenHash = sha256(token)
   const [found] = await runBatch(db, [selectReset(db, tokenHash)])
   const userId = parseReset(found?.[0])
   if (userId === null) return null
   const passwordHash = await hashPassword(password)
-  const event = { actor: userId, action: 'password.reset', outcome: 'success', requestId, details: {} } as const
-  const [alive, , raised] = await runBatch(db, [
+  const [alive, raised] = await runBatch(db, [
     countAlive(db, userId, config.sessions.idleTimeout),
-    insertAuditOf(db, event, comingReset(tokenHash)),
+    tell(db, tellerFor(exchange, null), 'password.reset', {}, comingReset(tokenHash)),
     resetPassword(db, tokenHash, passwordHash),
     deleteReset(db, tokenHash),
   ])

@@ -76,7 +76,7 @@ export async function enforceAddressLimit({ runtime, clientAddress }: Exchange):
 async function checkPassword(exchange: Exchange, { email, password }: PasswordForm): Promise<Checked> {
   const { db } = exchange.runtime
   const taken = await takeTicket(db, email, addressBlock(exchange.clientAddress))
-  const { user, ticket, outdated } = await provePassword(taken, password)
+  const { user, ticket, outdated } = await provePassword(exchange, taken, password, 'sign_in')
   const rehash = outdated ? await rehashStatements(exchange, user, password) : []
   return { user, statements: [...forgetAttempts(db, ticket), ...rehash] }
 }

@@ -14,6 +14,7 @@ import { findBrowserSession } from './open.ts'
 import type { Site } from './same-site.ts'
 import { enforceTransport } from './same-site.ts'
 import { requireLiving } from './session.ts'
+import { tellerFor } from './teller.ts'
 
 const NOTHING: EndedOne = { ended: 0, raised: [], began: null }
 
@@ -55,7 +56,8 @@ export async function endHere(
   sessionId: string | null,
 ): Promise<{ readonly ended: EndedOne; readonly cookies: readonly string[] }> {
   const browser = findBrowserSession(exchange)
-  const ended = sessionId === null ? NOTHING : await endOne(exchange.runtime.db, sessionId, 'sign_out')
+  const teller = tellerFor(exchange, null)
+  const ended = sessionId === null ? NOTHING : await endOne(exchange.runtime.db, sessionId, 'sign_out', teller)
   return { ended, cookies: browser === null || browser === sessionId ? clearedFor(exchange, site) : [] }
 }
 
@@ -68,7 +70,7 @@ export async function signOutEverywhere(exchange: Exchange, site: Site, caller: 
   enforceTransport(site, usesCookies(caller) ? 'cookie' : 'token')
   const { session } = await requireLiving(exchange, caller)
   const { db, config } = exchange.runtime
-  const ended = await endAll(db, session, config.sessions.idleTimeout)
+  const ended = await endAll(db, session, config.sessions.idleTimeout, tellerFor(exchange, null))
   if (ended === null) throw new Denial('session_ended', { reason: 'over since it was looked at' })
   return announceEnded(exchange, ended, clearedFor(exchange, site))
 }

@@ -2,8 +2,9 @@
 
 import { passwordProblem } from '../accounts/password-policy.ts'
 import { hashPassword } from '../accounts/passwords.ts'
-import { insertUser } from '../accounts/store.ts'
+import { insertUser, newUser } from '../accounts/store.ts'
 import { newUserId } from '../accounts/user-id.ts'
+import { tell } from '../audit/tell.ts'
 import { Denial } from '../denial.ts'
 import type { Exchange } from '../runtime.ts'
 import type { SessionState } from '../sessions/store.ts'
@@ -13,6 +14,7 @@ import { openFor } from './open.ts'
 import type { Site } from './same-site.ts'
 import type { PasswordForm } from './sign-in.ts'
 import { enforceAddressLimit, parsePasswordForm } from './sign-in.ts'
+import { tellerFor } from './teller.ts'
 
 /**
  * `POST /auth/sign-up`: answers 201 and like sign-in. An e-mail that is taken gets the answer of a wrong password.
@@ -36,11 +38,13 @@ export async function openNewAccount(
   const problem = await passwordProblem(password)
   if (problem !== null) throw new Denial('invalid_request', { reason: 'password', members: { detail: problem } })
   await enforceAddressLimit(exchange)
+  const { db } = exchange.runtime
   const userId = newUserId()
   const passwordHash = await hashPassword(password)
   const proof = { userId, checked: { sessionEpoch: 0, passwordHash }, amr: ['pwd'] }
-  const account = insertUser(exchange.runtime.db, { id: userId, email, passwordHash })
-  const session = await openFor(exchange, proof, transport, { before: [account], after: [] })
+  const account = insertUser(db, { id: userId, email, passwordHash })
+  const told = tell(db, tellerFor(exchange, null), 'user.create', {}, newUser(userId))
+  const session = await openFor(exchange, proof, transport, { before: [account, ...told], after: [] })
   if (session === null) throw new Denial('invalid_sign_in', { reason: 'e-mail is taken' })
   return session
 }

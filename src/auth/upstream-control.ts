@@ -14,6 +14,7 @@ import { clearingCookies, cookieNames } from './cookies.ts'
 import type { Transport } from './issue.ts'
 import { accessExpiry, cookiesFor, mintFor } from './issue.ts'
 import { describeNew, findBrowserSession } from './open.ts'
+import { tellerFor } from './teller.ts'
 
 /** What is known of a request before its upstream may answer with `Gatehouse-Session`. */
 export interface Control {
@@ -22,6 +23,8 @@ export interface Control {
   readonly transport: Transport
   /** The session that the browser's cookie names, if its mac is good. */
   readonly browserSession: string | null
+  /** What the audit trail calls the upstream. */
+  readonly actor: string
   /** Cookies live on ISSUER's host only. */
   readonly takesCookies: boolean
 }
@@ -33,12 +36,13 @@ export interface Settled {
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** `host` is the request's. @throws Denial `ambiguous_credential` */
-export function createControl(exchange: Exchange, host: string): Control {
+/** `host` is the request's, `upstream` an origin. @throws Denial `ambiguous_credential` */
+export function createControl(exchange: Exchange, host: string, upstream: string): Control {
   return {
     value: randomText(32),
     transport: exchange.request.headers.get('Gatehouse-Transport') === 'token' ? 'token' : 'cookie',
     browserSession: findBrowserSession(exchange),
+    actor: `the upstream ${upstream}`,
     takesCookies: host === exchange.runtime.config.issuerHost,
   }
 }
@@ -68,7 +72,7 @@ export async function settleControl(
     own: ownSession ?? control.browserSession,
     browser: control.browserSession,
   }
-  const outcome = await commitControl(runtime, members, scene)
+  const outcome = await commitControl(runtime, members, scene, tellerFor(exchange, control.actor))
   await announce(exchange, members, outcome)
   const endsNothing = scene.own === null && members.some(({ action }) => action === 'end')
   const isOver = outcome.browser?.alive === false || (endsNothing && transport === 'cookie')

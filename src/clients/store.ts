@@ -123,7 +123,8 @@ export function removeOldAssertions(db: Database, limit: number): D1PreparedStat
     .prepare(
       `DELETE FROM client_assertions WHERE (client_id, jti) IN (
          SELECT client_id, jti FROM client_assertions WHERE expires_at <= unixepoch() - ${REMEMBERED_AFTER}
-         ORDER BY expires_at LIMIT ?1)`,
+         ORDER BY expires_at LIMIT ?1)
+       RETURNING 1`,
     )
     .bind(limit)
 }

@@ -39,6 +39,9 @@ export interface Config {
   readonly routes: readonly Route[]
   readonly issuers: readonly Issuer[]
   readonly providers: readonly Provider[]
+  /** Seconds that the audit trail is kept. */
+  readonly audit: { readonly retention: number }
+  readonly webhooks: readonly Webhook[]
   /** Lower-case names of every route's `headers`: stripped from clients on every route. */
   readonly identityHeaderNames: ReadonlySet<string>
 }
@@ -136,4 +139,15 @@ export interface Provider {
   readonly clientId: string
   /** `openid` is among them. */
   readonly scopes: readonly string[]
+}
+
+/** What webhooks may hear of. */
+export type WebhookEvent = 'session.opened' | 'session.ended' | 'session.reuse_found' | 'user.changed'
+
+/** One `[[vars.WEBHOOKS]]` entry. */
+export interface Webhook {
+  readonly key: string
+  readonly id: string
+  readonly url: string
+  readonly events: ReadonlySet<WebhookEvent>
 }

@@ -1,5 +1,6 @@
 // The Worker's env -> Config; every problem at once, each under the key that the operator wrote.
 
+import { readAudit } from './audit.ts'
 import { refuseOtherMetrics, requireSignInLimit, requireStores } from './bindings.ts'
 import type { Config } from './config.ts'
 import { foldHeaderName } from './identity-headers.ts'
@@ -12,6 +13,7 @@ import { readRoutes } from './routes.ts'
 import { readSelf } from './self.ts'
 import { canSignIn } from './unauthenticated.ts'
 import { refuseLaterVariables, refuseUnknownVariables } from './variables.ts'
+import { readWebhooks } from './webhooks.ts'
 
 export type ParsedConfig =
   | { readonly outcome: 'parsed'; readonly config: Config }
@@ -51,6 +53,8 @@ function readConfig(root: Table): Config {
     ...ways,
     routes,
     issuers,
+    audit: readAudit(root),
+    webhooks: readWebhooks(root),
     identityHeaderNames: new Set(names),
   }
 }

@@ -2,10 +2,11 @@
 
 import { decodeBase64url } from '../crypto.ts'
 import { isObject, type JsonObject } from '../json.ts'
-import type { Config, Provider } from './config.ts'
+import type { Config, Provider, Webhook } from './config.ts'
 import { ASYMMETRIC } from './issuers.ts'
 import { providerSecretName } from './providers.ts'
 import { isWritten, readChoice, readTables, readText, refuse, requireMember, type Table } from './read.ts'
+import { webhookSecretName } from './webhooks.ts'
 
 export interface Secrets {
   /** A private JWK set, `{ keys: […] }`, checked for its shape only. The first key signs. */
@@ -16,6 +17,8 @@ export interface Secrets {
   readonly issuerSecrets: ReadonlyMap<string, Uint8Array>
   /** By the provider's id. */
   readonly providerSecrets: ReadonlyMap<string, string>
+  /** By the webhook's id; 24 to 64 bytes each, at least one. Every one signs. */
+  readonly webhookSecrets: ReadonlyMap<string, readonly Uint8Array[]>
 }
 
 export type ParsedSecrets =
@@ -23,7 +26,7 @@ export type ParsedSecrets =
   | { readonly outcome: 'refused'; readonly problems: readonly string[] }
 
 /** The parts of a configuration that ask for secrets of their own. */
-type Asking = Pick<Config, 'issuers' | 'providers'>
+type Asking = Pick<Config, 'issuers' | 'providers' | 'webhooks'>
 
 /** The secrets that a configuration needs. Does NOT import keys; `tokens/keys` does. */
 export function parseSecrets(env: Readonly<Record<string, unknown>>, config: Asking): ParsedSecrets {
@@ -35,13 +38,15 @@ export function parseSecrets(env: Readonly<Record<string, unknown>>, config: Ask
     sessionKeys: readSessionKeys(root),
     issuerSecrets: new Map(issuerSecretNames(config).map((name) => [name, readIssuerSecret(root, name)])),
     providerSecrets: new Map(config.providers.map((provider) => [provider.id, readProviderSecret(root, provider)])),
+    webhookSecrets: new Map(config.webhooks.map((webhook) => [webhook.id, readWebhookSecrets(root, webhook)])),
   }
   return problems.length > 0 ? { outcome: 'refused', problems } : { outcome: 'parsed', secrets }
 }
 
 /** Every secret that a configuration cannot do without. */
 export function secretNames(config: Asking): readonly string[] {
-  return ['SIGNING_KEYS', 'SESSION_KEYS', ...issuerSecretNames(config), ...config.providers.map(providerSecretName)]
+  const others = [...config.providers.map(providerSecretName), ...config.webhooks.map(webhookSecretName)]
+  return ['SIGNING_KEYS', 'SESSION_KEYS', ...issuerSecretNames(config), ...others]
 }
 
 function issuerSecretNames(config: Asking): readonly string[] {
@@ -102,6 +107,25 @@ function readProviderSecret(root: Table, provider: Provider): string {
   const text = readText(root, name) ?? ''
   if (!/^[ -~]*$/.test(text)) refuse(root, name, 'must be printable ASCII')
   return text
+}
+
+/** Standard Webhooks' form of a secret: `whsec_` and base64. Two, with a comma between, while one takes the other's place. */
+function readWebhookSecrets(root: Table, webhook: Webhook): readonly Uint8Array[] {
+  const name = webhookSecretName(webhook)
+  requireMember(root, name)
+  const texts = readText(root, name)?.split(',') ?? []
+  return texts.flatMap((text) => {
+    const bytes = decodeWebhookSecret(text.trim())
+    if (bytes === null)
+      refuse(root, name, 'must be whsec_ and 24 to 64 bytes as base64, or several with commas between')
+    return bytes ?? []
+  })
+}
+
+function decodeWebhookSecret(text: string): Uint8Array | null {
+  const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+=*)$/.exec(text) ?? []
+  const bytes = Buffer.from(base64, 'base64')
+  return bytes.toString('base64') === base64 && bytes.length >= 24 && bytes.length <= 64 ? bytes : null
 }
 
 function parseJsonObject(text: string): JsonObject | null {

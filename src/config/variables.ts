@@ -18,11 +18,12 @@ export const VARIABLES: readonly string[] = [
   'ISSUERS',
   'PROVIDERS',
   'WEBHOOKS',
+  'AUDIT',
 ]
 
 /** What is no variable: names of the platform, secrets, and bindings that are asked for anyway. */
 const BESIDE =
-  /^(?:__.*|CF_VERSION_METADATA|SIGNING_KEYS|SESSION_KEYS|KEY_STATES|PROVIDER_.+_SECRET|DB|MARKERS|METRICS)$/s
+  /^(?:__.*|CF_VERSION_METADATA|SIGNING_KEYS|SESSION_KEYS|KEY_STATES|PROVIDER_.+_SECRET|WEBHOOK_.+_SECRET|DB|MARKERS|METRICS)$/s
 
 /** The variables that hold routes, in the order of the env. */
 export function routeVariables(root: Table): readonly string[] {
@@ -41,7 +42,7 @@ export function refuseUnknownVariables(root: Table, secrets: readonly string[]):
 
 /** Parts of the design that come in a later version. */
 export function refuseLaterVariables(root: Table): void {
-  for (const name of ['ADMIN_ORIGIN', 'WEBHOOKS']) {
+  for (const name of ['ADMIN_ORIGIN']) {
     if (isWritten(root, name)) refuse(root, name, 'is not in this version yet')
   }
 }

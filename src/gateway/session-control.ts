@@ -21,7 +21,7 @@ import type { Passed } from './response-headers.ts'
 export function expectControl(exchange: Exchange, { host }: Target, route: Route): Control | null {
   if (!route.sessionControl) return null
   const { head, runtime } = exchange
-  const control = createControl(exchange, host)
+  const control = createControl(exchange, host, route.upstream.origin)
   if (!writes(head)) return control
   const { kind } = readCredential(head, BEARER, cookieNames(runtime.config.insecureCookies))
   const site = siteOf(head, ownOrigins(runtime.config, route))

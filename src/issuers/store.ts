@@ -84,7 +84,7 @@ export function selectRevokedSubject(db: Database, issuer: string, subject: stri
 }
 
 /**
- * Deletes up to `limit` revocations that no token can be older than. `lifetimes` is by issuer the seconds for which its
+ * Deletes up to `limit` revocations that no token can be older than; a row for each. `lifetimes` is by issuer the seconds for which its
  * tokens may pass; what an issuer has that is not among them stays, in case it comes back.
  */
 export function removeOldRevocations(
@@ -96,7 +96,8 @@ export function removeOldRevocations(
     .prepare(
       `DELETE FROM revoked_subjects WHERE (issuer, subject) IN (
          SELECT s.issuer, s.subject FROM json_each(?1) AS lifetime JOIN revoked_subjects s ON s.issuer = lifetime.key
-         WHERE s.revoked_at < unixepoch() - lifetime.value LIMIT ?2)`,
+         WHERE s.revoked_at < unixepoch() - lifetime.value LIMIT ?2)
+       RETURNING 1`,
     )
     .bind(JSON.stringify(lifetimes), limit)
 }

@@ -1,5 +1,6 @@
 // Revocation (RFC 7009): the token's session ends, or every token of the client that it is of.
 
+import { tellerFor } from '../auth/teller.ts'
 import { endClientTokens } from '../clients/lifecycle.ts'
 import type { Exchange, Runtime } from '../runtime.ts'
 import { endOne, findSession } from '../sessions/lifecycle.ts'
@@ -16,7 +17,6 @@ import { findPresented } from './presented-token.ts'
  */
 export function revokeToken(exchange: Exchange): Promise<Response> {
   return answerOrRefuseClient(exchange, async () => {
-    const { runtime } = exchange
     const form = await readParameters(exchange)
     const token = requireParameter(form, 'token')
     const client = await findCallingClient(exchange, form)
@@ -25,8 +25,8 @@ export function revokeToken(exchange: Exchange): Promise<Response> {
     if (grant.clientId !== (client?.id ?? PUBLIC_CLIENT)) {
       throw new OAuthError('invalid_grant', { reason: 'token of another client' })
     }
-    const raised = await endGrant(runtime, grant)
-    await Promise.all(raised.map((user) => publish(runtime, user)))
+    const raised = await endGrant(exchange, grant)
+    await Promise.all(raised.map((user) => publish(exchange.runtime, user)))
     return revoked()
   })
 }
@@ -51,9 +51,11 @@ async function findGrantOfSession({ db, config }: Runtime, sessionId: string): P
   return session === null ? null : { clientId: session.clientId, sessionId }
 }
 
-async function endGrant({ db }: Runtime, { clientId, sessionId }: Grant): Promise<readonly RaisedVersion[]> {
+async function endGrant(exchange: Exchange, { clientId, sessionId }: Grant): Promise<readonly RaisedVersion[]> {
+  const { db } = exchange.runtime
   if (sessionId === null) return endClientTokens(db, clientId)
-  return (await endOne(db, sessionId, 'revoked')).raised
+  return (await endOne(db, sessionId, 'revoked', tellerFor(exchange, clientId === PUBLIC_CLIENT ? null : clientId)))
+    .raised
 }
 
 function revoked(): Response {

@@ -9,6 +9,7 @@ import { clearingCookies, cookieNames } from '../auth/cookies.ts'
 import { publishEnded } from '../auth/effective.ts'
 import type { Site } from '../auth/same-site.ts'
 import { enforceTransport } from '../auth/same-site.ts'
+import { tellerFor } from '../auth/teller.ts'
 import type { Config } from '../config/config.ts'
 import { Denial } from '../denial.ts'
 import type { Exchange } from '../runtime.ts'
@@ -47,10 +48,11 @@ export async function submitAccount(exchange: Exchange, site: Site): Promise<Res
   if (end === undefined || end === '') throw new Denial('invalid_request', { reason: 'end' })
   const { session, cookies } = await requireVisitor(exchange)
   const { idleTimeout } = config.sessions
+  const teller = tellerFor(exchange, null)
   const ended =
     end === 'others'
-      ? await endOtherDevices(db, session, idleTimeout)
-      : await endDevice(db, session.userId, end, idleTimeout)
+      ? await endOtherDevices(db, session, idleTimeout, teller)
+      : await endDevice(db, session.userId, end, idleTimeout, teller)
   await publishEnded(exchange.runtime, ended)
   if (end === session.sessionId) {
     return answerSeeOther(afterSignOut(config, null), clearingCookies(cookieNames(config.insecureCookies)))

@@ -1,7 +1,6 @@
 // The SQL of links that set a password once: a function a statement, races decided in SQL on D1's clock.
 
-import type { Source } from '../audit/store.ts'
-import type { Database } from '../database.ts'
+import type { Database, Source } from '../database.ts'
 import { isObject } from '../json.ts'
 import { readText } from '../rows.ts'
 import { RAISE } from '../sessions/store.ts'
@@ -49,12 +48,13 @@ export function deleteReset(db: Database, tokenHash: string): D1PreparedStatemen
   return db.prepare(`DELETE FROM password_resets WHERE token_hash = ?1`).bind(tokenHash)
 }
 
-/** Deletes up to `limit` links whose time is over. */
+/** Deletes up to `limit` links whose time is over, the oldest first; a row for each. */
 export function removeOldResets(db: Database, limit: number): D1PreparedStatement {
   return db
     .prepare(
       `DELETE FROM password_resets WHERE user_id IN (
-         SELECT user_id FROM password_resets WHERE expires_at <= unixepoch() LIMIT ?1)`,
+         SELECT user_id FROM password_resets WHERE expires_at <= unixepoch() ORDER BY expires_at LIMIT ?1)
+       RETURNING 1`,
     )
     .bind(limit)
 }

@@ -1,5 +1,7 @@
 // A session's life: opened, looked at, ended. D1 decides each step; tokens and HTTP are not known here.
 
+import type { Teller } from '../audit/tell.ts'
+import { tell } from '../audit/tell.ts'
 import type { Database } from '../database.ts'
 import { isTaken, runBatch } from '../database.ts'
 import type {
@@ -23,7 +25,16 @@ import {
   countAlive,
   endOthersOf,
   endOwn,
+  endingSession,
   keepSession,
+  openedSession,
+  otherSessions,
+  ownSession,
+  passwordChange,
+  sessionsBeside,
+  sessionsOfOldPassword,
+  sessionsOfProvider,
+  surplusSessions,
   parseDevice,
   parsePrincipal,
   raiseVersionOfOthers,
@@ -75,20 +86,24 @@ export async function openSession(
   session: NewSession,
   replaces: string | null,
   others: OtherStatements,
+  teller: Teller,
 ): Promise<Opened> {
   const { sessionId, userId } = session
-  const results = await runBatch(db, [
-    ...others.before,
+  const { idleTimeout, maxPerUser } = limits
+  const [, , ofReplaced, , ofSurplus, , selected] = await runBatch(db, [
+    others.before,
     insertSession(db, session),
     awaitMarker(db, userId),
+    tell(db, teller, 'session.end', { reason: 'replaced' }, endingSession(replaces ?? '', sessionId)),
     raiseVersionOfSession(db, replaces ?? '', sessionId),
     endSession(db, replaces ?? '', 'replaced', sessionId),
-    raiseVersionForSurplus(db, userId, limits.idleTimeout, limits.maxPerUser),
-    endSurplus(db, userId, limits.idleTimeout, limits.maxPerUser),
-    selectSession(db, sessionId, limits.idleTimeout),
-    ...others.after,
+    tell(db, teller, 'session.end', { reason: 'limit' }, surplusSessions(userId, idleTimeout, maxPerUser)),
+    raiseVersionForSurplus(db, userId, idleTimeout, maxPerUser),
+    endSurplus(db, userId, idleTimeout, maxPerUser),
+    selectSession(db, sessionId, idleTimeout),
+    tell(db, teller, 'sign_in', {}, openedSession(sessionId)),
+    others.after,
   ])
-  const [, , ofReplaced, , ofSurplus, , selected] = results.slice(others.before.length)
   const opened = parseSession(selected?.[0])
   if (opened === null || !opened.alive) return { outcome: 'refused' }
   const raised = [ofReplaced?.[0], ofSurplus?.[0]].map(parseRaised).filter((user) => user !== null)
@@ -121,9 +136,10 @@ export interface EndedOne extends Ended {
 }
 
 /** Ends one session. Safe to repeat: what has ended stays ended, and nothing is raised twice. */
-export async function endOne(db: Database, sessionId: string, reason: string): Promise<EndedOne> {
+export async function endOne(db: Database, sessionId: string, reason: string, teller: Teller): Promise<EndedOne> {
   const [began, raised = [], ended = []] = await runBatch(db, [
     selectProviderSession(db, sessionId),
+    tell(db, teller, 'session.end', { reason }, endingSession(sessionId, '')),
     raiseVersionOfSession(db, sessionId, ''),
     endSession(db, sessionId, reason, ''),
   ])
@@ -138,10 +154,11 @@ function summarise(raised: readonly unknown[], ended: readonly unknown[]): Ended
  * Ends the sessions that a provider began and says are over; `null` where it has said so before with the same token.
  * One batch: what is done was noted, and what was not noted is not done.
  */
-export async function endByProvider(db: Database, logout: NotedLogout): Promise<Ended | null> {
+export async function endByProvider(db: Database, logout: NotedLogout, teller: Teller): Promise<Ended | null> {
   try {
     const [, raised = [], ended = []] = await runBatch(db, [
       insertLogoutToken(db, logout),
+      tell(db, teller, 'session.end', { reason: 'provider' }, sessionsOfProvider(logout)),
       raiseVersionsOfProvider(db, logout),
       endOfProvider(db, logout),
     ])
@@ -157,9 +174,11 @@ export async function endAll(
   db: Database,
   { sessionId, userId }: { readonly sessionId: string; readonly userId: string },
   idleTimeout: number,
+  teller: Teller,
 ): Promise<Ended | null> {
   const [alive, raised] = await runBatch(db, [
     countAlive(db, userId, idleTimeout),
+    tell(db, teller, 'session.end', { reason: 'everywhere' }, sessionsBeside(sessionId, idleTimeout)),
     raiseEpoch(db, sessionId, idleTimeout),
     dropHintsOf(db, sessionId),
   ])
@@ -174,8 +193,15 @@ export async function listDevices(db: Database, userId: string, idleTimeout: num
 }
 
 /** Ends a session of the user's own; nothing where it is somebody else's, or over. Safe to repeat. */
-export async function endDevice(db: Database, userId: string, sessionId: string, idleTimeout: number): Promise<Ended> {
+export async function endDevice(
+  db: Database,
+  userId: string,
+  sessionId: string,
+  idleTimeout: number,
+  teller: Teller,
+): Promise<Ended> {
   const [raised = [], ended = []] = await runBatch(db, [
+    tell(db, teller, 'session.end', { reason: 'by_owner' }, ownSession(userId, sessionId, idleTimeout)),
     raiseVersionOfOwn(db, userId, sessionId, idleTimeout),
     endOwn(db, userId, sessionId, idleTimeout),
   ])
@@ -187,8 +213,10 @@ export async function endOtherDevices(
   db: Database,
   { sessionId, userId }: { readonly sessionId: string; readonly userId: string },
   idleTimeout: number,
+  teller: Teller,
 ): Promise<Ended> {
   const [raised = [], ended = []] = await runBatch(db, [
+    tell(db, teller, 'session.end', { reason: 'by_owner' }, otherSessions(userId, sessionId, idleTimeout)),
     raiseVersionOfOthers(db, userId, sessionId, idleTimeout),
     endOthersOf(db, userId, sessionId, idleTimeout),
   ])
@@ -205,13 +233,16 @@ export async function changePassword(
   change: PasswordChange,
   idleTimeout: number,
   after: readonly D1PreparedStatement[],
+  teller: Teller,
 ): Promise<Ended | null> {
   const [alive, raised] = await runBatch(db, [
     countAlive(db, userId, idleTimeout),
+    tell(db, teller, 'session.end', { reason: 'password' }, sessionsOfOldPassword(change, idleTimeout)),
+    tell(db, teller, 'password.change', {}, passwordChange(change, idleTimeout)),
     replacePassword(db, change, idleTimeout),
     keepSession(db, change.sessionId, change.to),
     dropHintsOf(db, change.sessionId),
-    ...after,
+    after,
   ])
   const user = parseRaised(raised?.[0])
   return user === null ? null : { ended: parseCount(alive?.[0]) - 1, raised: [user] }

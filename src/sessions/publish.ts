@@ -2,6 +2,7 @@
 
 import type { Database } from '../database.ts'
 import { runBatch } from '../database.ts'
+import { inLanes } from '../lanes.ts'
 import type { Log } from '../log.ts'
 import { describeFault } from '../log.ts'
 import type { Markers } from './markers.ts'
@@ -31,8 +32,6 @@ const TICK_ATTEMPTS = 2
 /** Users of one tick: with two KV and two D1 operations each they stay inside an invocation's 1,000 of either. */
 const TICK_SHARE = 100
 const TICK_UNSETTLED = 200
-/** A Worker may wait for six answers at once, and one is the tick's that runs beside. */
-const LANES = 5
 
 /**
  * Puts the marker of a version that D1 has committed, confirms it, and puts again while D1 is newer.
@@ -83,15 +82,11 @@ export async function republish(publisher: Publisher): Promise<void> {
   if (left > 0) log({ event: 'cron', reason: 'backlog', count: left })
 }
 
-/** Publishes as many as a tick has. Each lane takes the next when it is through with its last. */
-export async function publishInLanes(
+/** Publishes as many as a tick has. */
+export function publishInLanes(
   publisher: Publisher,
   users: readonly RaisedVersion[],
   confirm: Confirm = confirmPublished,
 ): Promise<void> {
-  const queue = users.values()
-  async function runLane(): Promise<void> {
-    for (const user of queue) await publish(publisher, user, TICK_ATTEMPTS, confirm)
-  }
-  await Promise.all(Array.from({ length: LANES }, runLane))
+  return inLanes(users, (user) => publish(publisher, user, TICK_ATTEMPTS, confirm))
 }

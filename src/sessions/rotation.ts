@@ -1,5 +1,7 @@
 // Rotation: what a presented session token is worth, decided by D1 in one round trip (DESIGN §6).
 
+import type { Teller } from '../audit/tell.ts'
+import { tell } from '../audit/tell.ts'
 import type { Database } from '../database.ts'
 import { runBatch } from '../database.ts'
 import type { Presentation, RaisedVersion, SessionState } from './store.ts'
@@ -9,6 +11,7 @@ import {
   parseSession,
   presentCurrent,
   raiseVersionForReuse,
+  reusedSession,
   rotateSession,
   selectHonoured,
   selectSession,
@@ -41,10 +44,13 @@ export async function findHonoured(
  * can fork a session, and an end beats a rotation.
  * @throws Error when D1 fails; whether it rotated is then unknown, and presenting the same token again is safe
  */
-export async function presentToken(db: Database, presented: Presentation): Promise<Presented> {
+export async function presentToken(db: Database, presented: Presentation, teller: Teller): Promise<Presented> {
+  const reused = reusedSession(presented)
   const [rotated = [], , raised = [], , selected] = await runBatch(db, [
     rotateSession(db, presented),
     presentCurrent(db, presented),
+    tell(db, teller, 'session.reuse', {}, reused),
+    tell(db, teller, 'session.end', { reason: 'reuse' }, reused),
     raiseVersionForReuse(db, presented),
     endReused(db, presented),
     selectSession(db, presented.sessionId, presented.idleTimeout),

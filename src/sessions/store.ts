@@ -1,6 +1,6 @@
 // The SQL of users' versions and of sessions: a function a statement, races decided in SQL on D1's clock.
 
-import type { Database } from '../database.ts'
+import type { Database, Source } from '../database.ts'
 import { isObject } from '../json.ts'
 import type { JsonObject } from '../json.ts'
 import { readInteger, readNullable, readObject, readText, readTexts } from '../rows.ts'
@@ -359,7 +359,8 @@ export function removeOldLogoutTokens(db: Database, limit: number): D1PreparedSt
   return db
     .prepare(
       `DELETE FROM logout_tokens WHERE (provider, jti) IN (
-         SELECT provider, jti FROM logout_tokens WHERE expires_at < unixepoch() ORDER BY expires_at LIMIT ?1)`,
+         SELECT provider, jti FROM logout_tokens WHERE expires_at < unixepoch() ORDER BY expires_at LIMIT ?1)
+       RETURNING 1`,
     )
     .bind(limit)
 }
@@ -370,7 +371,8 @@ export function dropOldHints(db: Database, idleTimeout: number, limit: number): 
     .prepare(
       `UPDATE sessions SET id_token_hint = NULL WHERE id IN (
          SELECT id FROM sessions WHERE id_token_hint IS NOT NULL AND last_seen_at <= unixepoch() - ?1
-         ORDER BY last_seen_at LIMIT ?2)`,
+         ORDER BY last_seen_at LIMIT ?2)
+       RETURNING 1`,
     )
     .bind(idleTimeout, limit)
 }
@@ -559,10 +561,7 @@ export interface ProfileUpdate {
 export function updateProfile(db: Database, userId: string, profile: ProfileUpdate): D1PreparedStatement {
   return db
     .prepare(
-      `WITH merged AS (
-         SELECT coalesce(?2, roles) AS roles, coalesce(?3, scopes) AS scopes, json_patch(claims, ?4) AS claims
-         FROM users WHERE id = ?1
-       ), sized AS (
+      `WITH ${MERGED}, sized AS (
          SELECT roles, scopes, claims,
            octet_length(json_object('roles', json(roles), 'scopes', json(scopes), 'claims', json(claims))) AS bytes
          FROM merged
@@ -574,7 +573,16 @@ export function updateProfile(db: Database, userId: string, profile: ProfileUpda
          AND (users.roles, users.scopes, json(users.claims)) IS NOT (sized.roles, sized.scopes, sized.claims)
        RETURNING id, token_version`,
     )
-    .bind(userId, textsOf(profile.roles), textsOf(profile.scopes), JSON.stringify(profile.claims), profile.maxBytes)
+    .bind(...profileParameters(userId, profile), profile.maxBytes)
+}
+
+/** What a user will have; `?1` is his id. */
+const MERGED = `merged AS (
+  SELECT coalesce(?2, roles) AS roles, coalesce(?3, scopes) AS scopes, json_patch(claims, ?4) AS claims
+  FROM users WHERE id = ?1)`
+
+function profileParameters(userId: string, { roles, scopes, claims }: ProfileUpdate): Source['parameters'] {
+  return [userId, textsOf(roles), textsOf(scopes), JSON.stringify(claims)]
 }
 
 function textsOf(texts: readonly string[] | null): string | null {
@@ -653,6 +661,151 @@ export function countUnpublished(db: Database): D1PreparedStatement {
   return db.prepare(
     `SELECT (SELECT count(*) FROM users WHERE ${UNPUBLISHED}) + (SELECT count(*) FROM users WHERE ${UNSETTLED}) AS count`,
   )
+}
+
+/** Deletes up to `limit` sessions that have been over for `keep` seconds, the oldest first; a row for each. */
+export function removeOldSessions(db: Database, keep: number, limit: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `DELETE FROM sessions WHERE id IN (
+         SELECT id FROM sessions WHERE coalesce(ended_at, expires_at) <= unixepoch() - ?1
+         ORDER BY coalesce(ended_at, expires_at) LIMIT ?2)
+       RETURNING 1`,
+    )
+    .bind(keep, limit)
+}
+
+/** The session that a batch has opened, if it did. Comes after its insertion. */
+export function openedSession(sessionId: string): Source {
+  const details = `json_object('session', id, 'amr', json(amr), 'address', address, 'provider', provider)`
+  return { sql: `SELECT user_id AS target, ${details} AS details FROM sessions WHERE id = ?1`, parameters: [sessionId] }
+}
+
+/** How sources tell of sessions that end: all of a user's in one event. */
+const SESSIONS = `json_object('sessions', json_group_array(s.id)) AS details`
+
+/** The session that `endSession` is about to end, unless an epoch has ended it before. */
+export function endingSession(sessionId: string, onlyIfOpened: string): Source {
+  return {
+    sql: `SELECT s.user_id AS target, ${SESSIONS} FROM sessions s JOIN users u ON u.id = s.user_id
+      WHERE s.id = ?1 AND s.ended_at IS NULL AND s.session_epoch = u.session_epoch
+        AND (?2 = '' OR EXISTS (SELECT 1 FROM sessions WHERE id = ?2))
+      GROUP BY s.user_id`,
+    parameters: [sessionId, onlyIfOpened],
+  }
+}
+
+/** The sessions that `endSurplus` is about to end. */
+export function surplusSessions(userId: string, idleTimeout: number, maxPerUser: number): Source {
+  return {
+    sql: `SELECT ?2 AS target, ${SESSIONS} FROM (${SURPLUS}) s HAVING count(*) > 0`,
+    parameters: [idleTimeout, userId, maxPerUser],
+  }
+}
+
+/** The session that `endReused` is about to end. Comes after `rotateSession`. */
+export function reusedSession({ idleTimeout, sessionId, generation, grace }: Presentation): Source {
+  return {
+    sql: `SELECT user_id AS target, json_object('sessions', json_array(id)) AS details FROM sessions
+      WHERE id = ?2 AND ${REUSED}`,
+    parameters: [idleTimeout, sessionId, generation, 0, grace],
+  }
+}
+
+/** The sessions that `raiseEpoch` is about to end. */
+export function sessionsBeside(sessionId: string, idleTimeout: number): Source {
+  return {
+    sql: `SELECT s.user_id AS target, ${SESSIONS} FROM sessions s JOIN users u ON u.id = s.user_id
+      WHERE ${ALIVE} AND s.user_id = (
+        SELECT s.user_id FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?2 AND ${ALIVE})
+      GROUP BY s.user_id`,
+    parameters: [idleTimeout, sessionId],
+  }
+}
+
+/** The sessions that `raiseEpochOf` is about to end. */
+export function sessionsOf(userId: string, idleTimeout: number): Source {
+  return {
+    sql: `SELECT s.user_id AS target, ${SESSIONS} FROM sessions s JOIN users u ON u.id = s.user_id
+      WHERE s.user_id = ?2 AND ${ALIVE} GROUP BY s.user_id`,
+    parameters: [idleTimeout, userId],
+  }
+}
+
+/** The session that `endOwn` is about to end. */
+export function ownSession(userId: string, sessionId: string, idleTimeout: number): Source {
+  return {
+    sql: `SELECT s.user_id AS target, ${SESSIONS} FROM sessions s JOIN users u ON u.id = s.user_id
+      WHERE s.id = ?3 AND s.user_id = ?2 AND ${ALIVE} GROUP BY s.user_id`,
+    parameters: [idleTimeout, userId, sessionId],
+  }
+}
+
+/** The sessions that `endOthersOf` is about to end. */
+export function otherSessions(userId: string, sessionId: string, idleTimeout: number): Source {
+  return {
+    sql: `SELECT s.user_id AS target, ${SESSIONS} FROM sessions s JOIN users u ON u.id = s.user_id
+      WHERE s.user_id = ?2 AND s.id <> ?3 AND ${ALIVE} AND EXISTS (${OWN}) GROUP BY s.user_id`,
+    parameters: [idleTimeout, userId, sessionId],
+  }
+}
+
+/** The sessions that `endOfProvider` is about to end, a row for each user. */
+export function sessionsOfProvider(logout: ProviderLogout): Source {
+  return {
+    sql: `SELECT s.user_id AS target, ${SESSIONS} FROM sessions s JOIN users u ON u.id = s.user_id
+      WHERE s.id IN (SELECT id FROM sessions WHERE ${ofProvider(logout)}) AND s.session_epoch = u.session_epoch
+      GROUP BY s.user_id`,
+    parameters: [logout.provider, logout.subject, logout.session],
+  }
+}
+
+/** The user to whom `insertIdentityOfSession` is about to give another way in. */
+export function newIdentity(
+  sessionId: string,
+  idleTimeout: number,
+  { provider, subject }: { readonly provider: string; readonly subject: string },
+): Source {
+  return {
+    sql: `SELECT u.id AS target, json_object('provider', ?3) AS details
+      FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?2 AND ${ALIVE}
+        AND NOT EXISTS (SELECT 1 FROM identities WHERE provider = ?3 AND subject = ?4)`,
+    parameters: [idleTimeout, sessionId, provider, subject],
+  }
+}
+
+/** The user whose password `replacePassword` is about to replace. */
+export function passwordChange({ sessionId, from }: PasswordChange, idleTimeout: number): Source {
+  return {
+    sql: `SELECT u.id AS target, json_object('session', s.id) AS details FROM sessions s JOIN users u ON u.id = s.user_id
+      WHERE s.id = ?2 AND ${ALIVE} AND u.password_hash = ?3`,
+    parameters: [idleTimeout, sessionId, from],
+  }
+}
+
+/** The other sessions that `replacePassword` is about to end. */
+export function sessionsOfOldPassword({ sessionId, from }: PasswordChange, idleTimeout: number): Source {
+  return {
+    sql: `SELECT s.user_id AS target, ${SESSIONS} FROM sessions s JOIN users u ON u.id = s.user_id
+      WHERE ${ALIVE} AND s.id <> ?2 AND u.password_hash = ?3 AND s.user_id = (
+        SELECT s.user_id FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?2 AND ${ALIVE})
+      GROUP BY s.user_id`,
+    parameters: [idleTimeout, sessionId, from],
+  }
+}
+
+/** The user whom `updateProfile` is about to change, with the names of what changes. */
+export function profileChange(userId: string, profile: ProfileUpdate): Source {
+  return {
+    sql: `WITH ${MERGED}, differences AS (
+        SELECT column1 AS name FROM users u, merged m, (VALUES ('roles'), ('scopes'), ('claims'))
+        WHERE u.id = ?1 AND CASE column1
+          WHEN 'roles' THEN u.roles IS NOT m.roles
+          WHEN 'scopes' THEN u.scopes IS NOT m.scopes
+          ELSE json(u.claims) IS NOT m.claims END)
+      SELECT ?1 AS target, json_object('changed', json_group_array(name)) AS details FROM differences HAVING count(*) > 0`,
+    parameters: profileParameters(userId, profile),
+  }
 }
 
 /** A row of `selectSession`. */

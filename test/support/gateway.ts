@@ -51,6 +51,8 @@ export interface Gateway {
   readonly open: (target: string, sending?: Sending) => Promise<IncomingMessage>
   /** An access token of the gateway's own, valid for five minutes, with `claims` on top. */
   readonly token: (claims?: Readonly<Record<string, Json>>) => Promise<string>
+  /** One run of the cron, too late for ticks of its own. */
+  readonly runCron: () => Promise<void>
   /** The Worker's log lines so far. */
   readonly log: readonly string[]
   readonly secrets: Secrets
@@ -69,6 +71,8 @@ export interface GatewayOptions {
   readonly services?: Readonly<Record<string, string>>
   /** Names of rate-limit bindings, each of 1,000 requests a minute. */
   readonly rateLimits?: readonly string[]
+  /** More secrets, such as those of webhooks. */
+  readonly secrets?: Readonly<Record<string, string>>
 }
 
 /** Starts one with a database of its own; it stops when the test file is through. */
@@ -89,8 +93,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   await applySchema(db)
   const markers = await miniflare.getKVNamespace('MARKERS')
   const port = Number((await miniflare.unsafeGetDirectURL('gatehouse')).port)
+  const { scheduled } = await miniflare.getWorker('gatehouse')
   return {
     port,
+    runCron: async () => void (await scheduled({ cron: '* * * * *', scheduledTime: new Date(0) })),
     issuer,
     raw: (text) => exchangeText(port, text),
     open: (target, sending) => openRequest({ issuer, port }, target, sending),
@@ -152,7 +158,7 @@ function gatewayWorker(
   script: string,
   secrets: Secrets,
   { issuer, port }: Place,
-  { vars, services = {}, rateLimits = [] }: GatewayOptions,
+  { vars, services = {}, rateLimits = [], ...options }: GatewayOptions,
 ): Worker {
   return {
     name: 'gatehouse',
@@ -160,7 +166,7 @@ function gatewayWorker(
     script,
     compatibilityDate: COMPATIBILITY_DATE,
     compatibilityFlags: ['nodejs_compat'],
-    bindings: { ISSUER: issuer, ...structuredClone(vars), ...secrets },
+    bindings: { ISSUER: issuer, ...structuredClone(vars), ...secrets, ...options.secrets },
     d1Databases: ['DB'],
     kvNamespaces: ['MARKERS'],
     ratelimits: Object.fromEntries(rateLimits.map((name, at) => [name, rateLimit(at)])),

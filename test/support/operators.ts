@@ -13,7 +13,7 @@ import type { World } from './scheduled-world.ts'
 /** An upstream answers with one member of `Gatehouse-Session`. */
 export function control({ scene, nobody }: World, isolate: Isolate, member: string): void {
   async function run({ exchange }: Flow): Promise<Told> {
-    const expected = createControl(exchange, exchange.runtime.config.issuerHost)
+    const expected = createControl(exchange, exchange.runtime.config.issuerHost, 'https://origin.test')
     const header = `${member};control="${expected.value}"`
     const { cookies } = await settleControl(exchange, expected, null, { header, status: 200 })
     return { body: {}, cookies }

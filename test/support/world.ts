@@ -133,9 +133,9 @@ export async function createWorld(options: WorldOptions = {}) {
         headers: { ...Object.fromEntries(new Headers(init.headers)), Authorization: `Bearer ${token}` },
       }),
     /** A run that repairs, and comes too late for ticks of its own. */
-    runCron: async () => {
+    runCron: async (isolate: JsonObject = env_) => {
       const context = createExecutionContext()
-      await worker.scheduled({ scheduledTime: 0, cron: '* * * * *', noRetry: () => undefined }, env_)
+      await worker.scheduled({ scheduledTime: 0, cron: '* * * * *', noRetry: () => undefined }, isolate)
       await waitOnExecutionContext(context)
     },
     /** The counts since the last reading. */

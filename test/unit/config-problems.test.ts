@@ -50,7 +50,6 @@ describe('a variable', () => {
     [{ WEB_ORIGINS: ['null'] }, `WEB_ORIGINS[0] ${ORIGIN}`],
     [{ WEB_ORIGINS: ['https://*.example.com'] }, `WEB_ORIGINS[0] ${ORIGIN}`],
     [{ ADMIN_ORIGIN: 'https://admin.example.com' }, 'ADMIN_ORIGIN is not in this version yet'],
-    [{ WEBHOOKS: [] }, 'WEBHOOKS is not in this version yet'],
     [{ ROUTS: 'x' }, 'ROUTS is an unknown variable; did you mean ROUTES?'],
     [{ issuer: 'x' }, 'issuer is an unknown variable; did you mean ISSUER?'],
     [{ SOMETHING_ELSE: { x: 1 } }, 'SOMETHING_ELSE is an unknown variable'],
@@ -72,6 +71,41 @@ describe('a variable', () => {
   })
 })
 
+describe('a webhook', () => {
+  const webhook = { id: 'crm', url: 'https://crm.example.com/hook?team=1', events: ['session.ended'] }
+  const SAFE = 'must be an https URL without user name and fragment (http only for localhost)'
+  const EVENTS = 'must be a list of "session.opened", "session.ended", "session.reuse_found" or "user.changed"'
+
+  it('is told of what it names', () => {
+    expect(problems({ WEBHOOKS: [webhook, { ...webhook, id: 'other', url: 'http://localhost:9000/' }] })).toEqual([])
+  })
+
+  it.each([
+    [{ id: undefined }, 'id is required'],
+    [{ id: 'CRM' }, 'id must be 1 to 32 of the characters a-z, 0-9 and -'],
+    [{ id: 'crm_2' }, 'id must be 1 to 32 of the characters a-z, 0-9 and -'],
+    [{ url: undefined }, 'url is required'],
+    [{ url: 'http://crm.example.com/hook' }, `url ${SAFE}`],
+    [{ url: 'https://me:sesame@crm.example.com/' }, `url ${SAFE}`],
+    [{ url: 'https://crm.example.com/#here' }, `url ${SAFE}`],
+    [{ events: undefined }, 'events is required'],
+    [{ events: [] }, 'events must not be an empty list'],
+    [{ events: ['session.closed'] }, `events ${EVENTS}`],
+    [{ secret: 'whsec_x' }, 'secret is an unknown key'],
+  ])('with %j is refused', (members, problem) => {
+    expect(problems({ WEBHOOKS: [{ ...webhook, ...members }] })).toEqual([`WEBHOOKS[0].${problem}`])
+  })
+
+  it('has an id of its own', () => {
+    expect(problems({ WEBHOOKS: [webhook, webhook] })).toEqual(['WEBHOOKS[1].id is the same as WEBHOOKS[0].id'])
+  })
+
+  it('is one of ten at most', () => {
+    const many = Array.from({ length: 11 }, (_, at) => ({ ...webhook, id: `crm-${at}` }))
+    expect(problems({ WEBHOOKS: many })).toEqual(['WEBHOOKS must be at most 10'])
+  })
+})
+
 describe('a table', () => {
   it.each<[Env, string]>([
     [{ TOKENS: 'x' }, 'TOKENS must be a table'],
@@ -90,6 +124,8 @@ describe('a table', () => {
     [{ SESSIONS: { absolute_timeout: '13d' } }, 'SESSIONS.absolute_timeout must be at least idle_timeout'],
     [{ SESSIONS: { rotate_after: '59s' } }, 'SESSIONS.rotate_after must be at least twice reuse_grace'],
     [{ SESSIONS: { reuse_grace: '4s' } }, 'SESSIONS.reuse_grace must be from 5s to 5m'],
+    [{ AUDIT: { retention: '23h' } }, 'AUDIT.retention must be from 1d to 3650d'],
+    [{ AUDIT: { keep: '90d' } }, 'AUDIT.keep is an unknown key'],
     [{ SESSIONS: { reuse_grace: '6m' } }, 'SESSIONS.reuse_grace must be from 5s to 5m'],
     [{ SESSIONS: { max_per_user: 0 } }, 'SESSIONS.max_per_user must be an integer from 1 to 1000'],
     [{ SESSIONS: { max_per_user: 1.5 } }, 'SESSIONS.max_per_user must be an integer from 1 to 1000'],

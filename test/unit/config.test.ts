@@ -66,6 +66,8 @@ describe('the smallest configuration', () => {
       ],
       issuers: [],
       providers: [],
+      audit: { retention: 7_776_000 },
+      webhooks: [],
       identityHeaderNames: new Set(),
     })
   })

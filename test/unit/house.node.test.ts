@@ -19,6 +19,7 @@ const rules = [
       'audit/store.ts',
       'clients/store.ts',
       'resets/store.ts',
+      'webhooks/store.ts',
       'database.ts',
       'keys/store.ts',
       'issuers/store.ts',
@@ -31,7 +32,7 @@ const rules = [
   {
     what: 'outbound fetch',
     pattern: /(?<![.\w])fetch\(|globalThis\.fetch/,
-    rooms: ['runtime.ts', 'index.ts', 'tokens/jwks-source.ts', 'providers/http.ts'],
+    rooms: ['runtime.ts', 'index.ts', 'tokens/jwks-source.ts', 'providers/http.ts', 'webhooks/send.ts'],
   },
   { what: 'passThroughOnException', pattern: /passThroughOnException/, rooms: [] },
 ] as const

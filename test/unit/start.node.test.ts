@@ -26,6 +26,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { localConfiguration } from '../../bin/start/configuration.ts'
 import { findFree, requireFree } from '../../bin/start/ports.ts'
 import { parseSettings } from '../../bin/start/settings.ts'
+import { formatSessionToken } from '../../src/sessions/session-token.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const COPIED = [
@@ -33,7 +34,7 @@ const COPIED = [
   'client',
   'examples',
   'src',
-  'schema.sql',
+  'migrations',
   'wrangler.toml',
   'package.json',
   'package-lock.json',
@@ -157,6 +158,24 @@ async function signIn(origin: string): Promise<string> {
   return token ?? ''
 }
 
+/** A user and a session as the first release wrote them. */
+const FIRST_RELEASE_ROWS = `
+INSERT INTO users (id, email, roles, scopes, claims, token_version, published_version, created_at, changed_at)
+  VALUES ('usr_1', 'old@example.com', '["staff"]', '["orders:read"]', '{}', 7, 7, unixepoch() - 9000, unixepoch() - 9000);
+INSERT INTO sessions (id, user_id, session_epoch, generation, rotated_at, created_at, last_seen_at, expires_at, auth_time, amr)
+  VALUES ('ses_${'A'.repeat(22)}', 'usr_1', 0, 4, unixepoch() - 600, unixepoch() - 9000, unixepoch() - 600,
+    unixepoch() + 9000, unixepoch() - 9000, '["pwd"]');
+`
+
+/** Runs SQL on the tree's own database, as `npm start` of the first release did. */
+async function executeLocally(sql: string): Promise<void> {
+  writeFileSync(join(tree, 'old.sql'), sql)
+  const wrangler = join('node_modules', 'wrangler', 'bin', 'wrangler.js')
+  const args = [wrangler, 'd1', 'execute', 'DB', '--local', '--yes', '--file', 'old.sql', '-c', 'wrangler.toml']
+  const env = { ...process.env, CI: '1', WRANGLER_SEND_METRICS: 'false' }
+  await promisify(execFile)(process.execPath, args, { cwd: tree, env })
+}
+
 /** Where a browser ends up that goes there, and with which status. */
 async function visit(url: string): Promise<string> {
   const format = ['-o', '/dev/null', '-w', '%{http_code} %{url_effective}']
@@ -233,6 +252,24 @@ describe('npm start', () => {
       expect(await survivorsOf(processes)).toEqual([])
     },
   )
+
+  it('upgrades a database of the first release, whose sessions live on', { timeout: 120_000 }, async () => {
+    rmSync(join(tree, '.wrangler'), { recursive: true, force: true })
+    await executeLocally(readFileSync(join(tree, 'migrations', '0001_first_release.sql'), 'utf8') + FIRST_RELEASE_ROWS)
+    const port = await freePort()
+    const { child } = await start({ PORT: String(port) })
+    const [, keys = ''] = /SESSION_KEYS='([\w-]+)'/.exec(readFileSync(join(tree, '.dev.vars'), 'utf8')) ?? []
+    const session = { sessionId: `ses_${'A'.repeat(22)}`, generation: 4 }
+    const refreshToken = formatSessionToken([Buffer.from(keys, 'base64url')], 'r', session)
+    const response = await fetch(`http://localhost:${port}/auth/refresh`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ refresh_token: refreshToken }),
+    })
+    expect(response.status).toBe(200)
+    expect(await response.json()).toMatchObject({ scope: 'orders:read', refresh_token: expect.stringMatching(/\.5\./) })
+    await interrupt(child)
+  })
 
   it('names the port that is in use', async () => {
     const server = createSocketServer().listen(0, '127.0.0.1')
