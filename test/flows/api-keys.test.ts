@@ -4,6 +4,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 
 import type { JsonObject } from '../../src/json.ts'
 import { createKeyId, createKeyText } from '../../src/keys/format.ts'
+import { noteUse } from '../../src/keys/store.ts'
 import { end, entryOf, makeKey, rotate } from '../support/api-keys.ts'
 import { createWorld, ISSUER, UPSTREAM } from '../support/world.ts'
 import type { World } from '../support/world.ts'
@@ -71,6 +72,15 @@ describe('an API key', () => {
     const assertion = decodeJwt(seen?.headers.get('Gatehouse-Assertion') ?? '')
     expect(assertion).toMatchObject({ iss: ISSUER, sub: id, scope: 'orders:read', roles: ['robot'], tenant: 'acme' })
     for (const name of ['sid', 'amr', 'auth_time', 'client_id', 'ver']) expect(assertion).not.toHaveProperty(name)
+  })
+
+  it('says nothing of a sign-in, whatever claims D1 holds', async () => {
+    const world = await createKeyWorld()
+    const { text } = await makeKey({ claims: { amr: ['pwd'], client_id: 'other', sid: 'ses_1', tenant: 'acme' } })
+    await world.bearer(text, '/orders/7')
+    const assertion = decodeJwt(world.seen[0]?.headers.get('Gatehouse-Assertion') ?? '')
+    expect(assertion).toMatchObject({ tenant: 'acme' })
+    for (const name of ['sid', 'amr', 'client_id']) expect(assertion).not.toHaveProperty(name)
   })
 
   it('passes in X-API-Key, which never reaches the upstream', async () => {
@@ -274,6 +284,13 @@ describe('the budget of an API key', () => {
     await world.bearer(text, '/strict/5')
     expect(world.count()).toEqual({ roundTrips: 2, gets: 0, puts: 0 })
     expect((await entryOf(id)).lastUsedAt).toBeGreaterThanOrEqual(noted ?? Infinity)
+  })
+
+  it('is one write in an hour in D1, whoever believes that it is due', async () => {
+    await createKeyWorld()
+    const { id } = await makeKey()
+    const note = async () => (await noteUse(env.DB, id).run()).meta.changes
+    expect([await note(), await note()]).toEqual([1, 0])
   })
 
   it('does not count the use of a wrong secret', async () => {
