@@ -122,14 +122,17 @@ async function proveSignIn(
 /** Characters of an ID token that is kept: it comes back as a part of a URL. */
 const MAX_HINT = 4096
 
+/** When somebody signed in at a provider that does not say it: perhaps long ago, so never recently enough. */
+const UNTOLD = 0
+
 async function signIn(
   exchange: Exchange,
   { id }: Provider,
-  { session: providerSession, amr, idToken, ...word }: Proven,
+  { session: providerSession, authTime, amr, idToken, ...word }: Proven,
 ): Promise<readonly string[]> {
   const { runtime } = exchange
   const kept = idToken.length <= MAX_HINT ? idToken : null
-  const began = { ...word, id, session: providerSession, idToken: kept }
+  const began = { ...word, id, session: providerSession, idToken: kept, authTime: authTime ?? UNTOLD }
   const session = await openForIdentity(exchange, began, amr)
   const now = runtime.now()
   return cookiesFor(runtime, session, await mintFor(runtime, session, now), now)

@@ -44,8 +44,8 @@ export interface ProviderSession {
   readonly session: string | null
   /** Kept to sign out by, as long as the session lives. */
   readonly idToken: string | null
-  /** Unix seconds of the sign-in there; `null`: now. */
-  readonly authTime: number | null
+  /** Unix seconds of the sign-in there. */
+  readonly authTime: number
   /** Unix seconds of the provider's clock, at which it said so. */
   readonly issuedAt: number
 }

@@ -18,7 +18,7 @@ import {
 } from '../support/provider-scene.ts'
 import type { Person, Script } from '../support/scripted-provider.ts'
 import { CLIENT } from '../support/scripted-provider.ts'
-import { ISSUER } from '../support/world.ts'
+import { ISSUER, UPSTREAM } from '../support/world.ts'
 
 const TRANSACTION = '__Host-gatehouse_sign_in_'
 const SESSION = '__Host-gatehouse_session'
@@ -233,6 +233,18 @@ describe('a sign-in by a provider', () => {
     scene.provider.behave({ claims: { auth_time: authTime, amr: ['pwd', 'otp'] } })
     await signInBy(scene)
     expect(await rowsOf('SELECT auth_time, amr FROM sessions')).toEqual([{ auth_time: authTime, amr: '["pwd","otp"]' }])
+  })
+
+  it.each([
+    ['does not say', undefined, 401],
+    ['says in fractions', Math.floor(Date.now() / 1000) + 0.5, 401],
+    ['says', Math.floor(Date.now() / 1000), 200],
+  ])('of a provider that %s when it was passes for recent only if that is told', async (_, authTime, status) => {
+    const routes = [{ path: '/*', upstream: UPSTREAM, max_auth_age: '10m' }]
+    const scene = await createScene({ routes })
+    scene.provider.behave({ claims: { auth_time: authTime } })
+    expect((await signInBy(scene)).status).toBe(303)
+    expect((await scene.browser.open('/orders')).status).toBe(status)
   })
 
   it.each([
