@@ -16,7 +16,7 @@ import { findBrowserSession } from './open.ts'
 import type { Secrets, Transaction } from './provider-transaction.ts'
 import { deriveSecrets, isState, openTransaction, transactionId } from './provider-transaction.ts'
 import { linkIdentity, openForIdentity } from './provider-user.ts'
-import { callbackUrl, metadataOf, requireProvider } from './provider.ts'
+import { callbackUrl, enforcePage, metadataOf, requireProvider } from './provider.ts'
 import { parseReturnTo } from './return-to.ts'
 import { requireLiving } from './session.ts'
 import { enforceAddressLimit } from './sign-in.ts'
@@ -26,8 +26,8 @@ type UnderWay = Transaction & Secrets & { readonly state: string }
 
 /**
  * `GET /auth/providers/:id/callback`. Whatever comes of it, the sign-in is under way no longer.
- * @throws Denial `no_route`, `rate_limited`, `invalid_request` for an answer that belongs to no sign-in of this browser,
- * `invalid_sign_in` where the provider refuses or its word cannot be believed, `issuer_unavailable`, `misconfigured`,
+ * @throws Denial `no_route`, `cross_site_request`, `rate_limited`, `invalid_request` for an answer that belongs to no sign-in
+ * of this browser, `invalid_sign_in` where the provider refuses or its word cannot be believed, `issuer_unavailable`, `misconfigured`,
  * `session_ended`, `unavailable`
  */
 export async function finishSignIn(
@@ -36,6 +36,7 @@ export async function finishSignIn(
   findCaller: () => Promise<Caller | null>,
 ): Promise<Response> {
   const provider = requireProvider(exchange, id)
+  enforcePage(exchange)
   await enforceAddressLimit(exchange)
   const parameters = readParameters(exchange.request.url)
   const state = parameters.get('state') ?? ''

@@ -20,7 +20,7 @@ import {
   sealTransaction,
   transactionId,
 } from './provider-transaction.ts'
-import { callbackUrl, metadataOf, requireProvider } from './provider.ts'
+import { callbackUrl, enforcePage, metadataOf, requireProvider } from './provider.ts'
 import { parseReturnTo } from './return-to.ts'
 import type { Site } from './same-site.ts'
 import { enforceTransport } from './same-site.ts'
@@ -32,10 +32,11 @@ const MAX_UNDER_WAY = 5
 
 /**
  * `GET /auth/providers/:id/start?return_to=&prompt=`: a link that anybody may follow. With `prompt=login` the provider asks again.
- * @throws Denial `no_route`, `rate_limited`, `invalid_request`, `issuer_unavailable`
+ * @throws Denial `no_route`, `cross_site_request`, `rate_limited`, `invalid_request`, `issuer_unavailable`
  */
 export async function startSignIn(exchange: Exchange, id: string): Promise<Response> {
   const provider = requireProvider(exchange, id)
+  enforcePage(exchange)
   await enforceAddressLimit(exchange)
   const query = new URL(exchange.request.url).searchParams
   const given = query.getAll('return_to')

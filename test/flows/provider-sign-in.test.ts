@@ -122,6 +122,31 @@ describe('the start of a sign-in', () => {
     expect(provider.asked).toEqual([])
   })
 
+  it.each([
+    ['an image', 'no-cors', 'image', 403],
+    ['a frame', 'navigate', 'iframe', 403],
+    ['a script', 'cors', 'empty', 403],
+    ['a page', 'navigate', 'document', 302],
+  ])(
+    'is for pages: by %s of another site it spends nothing of the limit, and leaves no cookie',
+    async (_, mode, destination, status) => {
+      const limited: string[] = []
+      const SIGN_IN_LIMIT = {
+        limit: async ({ key }: { key: string }) => {
+          limited.push(key)
+          return { success: true }
+        },
+      }
+      const { world } = await createScene({ bindings: { SIGN_IN_LIMIT } })
+      const headers = { 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': mode, 'Sec-Fetch-Dest': destination }
+      const start = await world.send('/auth/providers/corp/start', { headers })
+      const callback = await world.send(`/auth/providers/corp/callback?code=x&state=${'a'.repeat(43)}`, { headers })
+      expect([start.status, callback.status]).toEqual([status, status === 403 ? 403 : 400])
+      expect(start.headers.getSetCookie()).toHaveLength(status === 403 ? 0 : 1)
+      expect(limited).toHaveLength(status === 403 ? 0 : 2)
+    },
+  )
+
   it('keeps five sign-ins of a browser under way, the newest', async () => {
     const { browser, provider } = await createScene()
     vi.useFakeTimers({ toFake: ['Date'] })
