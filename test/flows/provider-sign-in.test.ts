@@ -18,6 +18,7 @@ import {
 } from '../support/provider-scene.ts'
 import type { Person, Script } from '../support/scripted-provider.ts'
 import { CLIENT } from '../support/scripted-provider.ts'
+import { NAVIGATION } from '../support/visitor.ts'
 import { ISSUER, UPSTREAM } from '../support/world.ts'
 
 const TRANSACTION = '__Host-gatehouse_sign_in_'
@@ -123,29 +124,32 @@ describe('the start of a sign-in', () => {
   })
 
   it.each([
-    ['an image', 'no-cors', 'image', 403],
-    ['a frame', 'navigate', 'iframe', 403],
-    ['a script', 'cors', 'empty', 403],
-    ['a page', 'navigate', 'document', 302],
-  ])(
-    'is for pages: by %s of another site it spends nothing of the limit, and leaves no cookie',
-    async (_, mode, destination, status) => {
-      const limited: string[] = []
-      const SIGN_IN_LIMIT = {
-        limit: async ({ key }: { key: string }) => {
-          limited.push(key)
-          return { success: true }
-        },
-      }
-      const { world } = await createScene({ bindings: { SIGN_IN_LIMIT } })
-      const headers = { 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': mode, 'Sec-Fetch-Dest': destination }
-      const start = await world.send('/auth/providers/corp/start', { headers })
-      const callback = await world.send(`/auth/providers/corp/callback?code=x&state=${'a'.repeat(43)}`, { headers })
-      expect([start.status, callback.status]).toEqual([status, status === 403 ? 403 : 400])
-      expect(start.headers.getSetCookie()).toHaveLength(status === 403 ? 0 : 1)
-      expect(limited).toHaveLength(status === 403 ? 0 : 2)
-    },
-  )
+    ['an image', 'no-cors', 'image'],
+    ['a frame', 'navigate', 'iframe'],
+    ['a script', 'cors', 'empty'],
+  ])('by %s is refused, spends nothing of the limit, and leaves no cookie', async (_, mode, destination) => {
+    const limit = vi.fn<RateLimit['limit']>(async () => ({ success: true }))
+    const { world } = await createScene({ bindings: { SIGN_IN_LIMIT: { limit } } })
+    const headers = { 'Sec-Fetch-Site': 'same-site', 'Sec-Fetch-Mode': mode, 'Sec-Fetch-Dest': destination }
+    const start = await world.send('/auth/providers/corp/start', { headers })
+    const callback = await world.send(`/auth/providers/corp/callback?code=x&state=${'a'.repeat(43)}`, { headers })
+    expect([start.status, callback.status]).toEqual([403, 403])
+    expect(start.headers.getSetCookie()).toEqual([])
+    expect(limit).not.toHaveBeenCalled()
+  })
+
+  it('by a link of another site is left to the visitor, on the sign-in page', async () => {
+    const { world, provider } = await createScene()
+    const Cookie = await world.signInForCookies()
+    const headers = { ...NAVIGATION, 'Sec-Fetch-Site': 'cross-site' }
+    const start = await world.send('/auth/providers/corp/start?return_to=/orders&prompt=login', { headers })
+    expect([start.status, locationOf(start)]).toEqual([303, '/auth/sign-in?return_to=%2Forders&prompt=login'])
+    const away = await world.send('/auth/providers/corp/start?return_to=/orders', { headers: { ...headers, Cookie } })
+    expect([away.status, locationOf(away)]).toEqual([303, '/auth/sign-in?return_to=%2Forders'])
+    expect([start, away].flatMap((answer) => answer.headers.getSetCookie())).toEqual([])
+    expect(provider.asked).toEqual([])
+    expect(locationOf(await world.send(locationOf(away), { headers: { ...headers, Cookie } }))).toBe('/orders')
+  })
 
   it('keeps five sign-ins of a browser under way, the newest', async () => {
     const { browser, provider } = await createScene()
