@@ -16,6 +16,16 @@ export function isNavigation({ method, headers }: RequestHead): boolean {
   return (reads || isForm(headers.get('Content-Type'))) && prefersHtml(headers.get('Accept'))
 }
 
+/**
+ * True where the browser says that the answer will be no page of its own: an image, a frame, what a script asks for. Of one
+ * that is too old to say, nothing is known.
+ */
+export function isEmbedded({ headers }: RequestHead): boolean {
+  const mode = headers.get('Sec-Fetch-Mode') ?? 'navigate'
+  const destination = headers.get('Sec-Fetch-Dest') ?? 'document'
+  return mode !== 'navigate' || destination !== 'document'
+}
+
 /** What marks an answer that `isNavigation` decided the form of (RFC 9110 §12.5.5). */
 export const VARY_ON_NAVIGATION = 'Accept, Sec-Fetch-Dest, Sec-Fetch-Mode'
 

@@ -16,7 +16,7 @@ import { findBrowserSession } from './open.ts'
 import type { Secrets, Transaction } from './provider-transaction.ts'
 import { deriveSecrets, isState, openTransaction, transactionId } from './provider-transaction.ts'
 import { linkIdentity, openForIdentity } from './provider-user.ts'
-import { callbackUrl, metadataOf, requireProvider } from './provider.ts'
+import { callbackUrl, enforcePage, metadataOf, requireProvider } from './provider.ts'
 import { parseReturnTo } from './return-to.ts'
 import { requireLiving } from './session.ts'
 import { enforceAddressLimit } from './sign-in.ts'
@@ -26,8 +26,8 @@ type UnderWay = Transaction & Secrets & { readonly state: string }
 
 /**
  * `GET /auth/providers/:id/callback`. Whatever comes of it, the sign-in is under way no longer.
- * @throws Denial `no_route`, `rate_limited`, `invalid_request` for an answer that belongs to no sign-in of this browser,
- * `invalid_sign_in` where the provider refuses or its word cannot be believed, `issuer_unavailable`, `misconfigured`,
+ * @throws Denial `no_route`, `cross_site_request`, `rate_limited`, `invalid_request` for an answer that belongs to no sign-in
+ * of this browser, `invalid_sign_in` where the provider refuses or its word cannot be believed, `issuer_unavailable`, `misconfigured`,
  * `session_ended`, `unavailable`
  */
 export async function finishSignIn(
@@ -36,6 +36,7 @@ export async function finishSignIn(
   findCaller: () => Promise<Caller | null>,
 ): Promise<Response> {
   const provider = requireProvider(exchange, id)
+  enforcePage(exchange)
   await enforceAddressLimit(exchange)
   const parameters = readParameters(exchange.request.url)
   const state = parameters.get('state') ?? ''
@@ -122,14 +123,17 @@ async function proveSignIn(
 /** Characters of an ID token that is kept: it comes back as a part of a URL. */
 const MAX_HINT = 4096
 
+/** When somebody signed in at a provider that does not say it: perhaps long ago, so never recently enough. */
+const UNTOLD = 0
+
 async function signIn(
   exchange: Exchange,
   { id }: Provider,
-  { session: providerSession, amr, idToken, ...word }: Proven,
+  { session: providerSession, authTime, amr, idToken, ...word }: Proven,
 ): Promise<readonly string[]> {
   const { runtime } = exchange
   const kept = idToken.length <= MAX_HINT ? idToken : null
-  const began = { ...word, id, session: providerSession, idToken: kept }
+  const began = { ...word, id, session: providerSession, idToken: kept, authTime: authTime ?? UNTOLD }
   const session = await openForIdentity(exchange, began, amr)
   const now = runtime.now()
   return cookiesFor(runtime, session, await mintFor(runtime, session, now), now)

@@ -20,7 +20,7 @@ import {
   sealTransaction,
   transactionId,
 } from './provider-transaction.ts'
-import { callbackUrl, metadataOf, requireProvider } from './provider.ts'
+import { callbackUrl, enforcePage, metadataOf, requireProvider } from './provider.ts'
 import { parseReturnTo } from './return-to.ts'
 import type { Site } from './same-site.ts'
 import { enforceTransport } from './same-site.ts'
@@ -31,17 +31,20 @@ import { enforceAddressLimit } from './sign-in.ts'
 const MAX_UNDER_WAY = 5
 
 /**
- * `GET /auth/providers/:id/start?return_to=&prompt=`: a link that anybody may follow. With `prompt=login` the provider asks again.
- * @throws Denial `no_route`, `rate_limited`, `invalid_request`, `issuer_unavailable`
+ * `GET /auth/providers/:id/start?return_to=&prompt=`: a link that anybody may follow. One of another site leads to the sign-in
+ * page: a provider that asks nothing would let that site change who its visitor is. With `prompt=login` the provider asks again.
+ * @throws Denial `no_route`, `cross_site_request`, `rate_limited`, `invalid_request`, `issuer_unavailable`
  */
 export async function startSignIn(exchange: Exchange, id: string): Promise<Response> {
   const provider = requireProvider(exchange, id)
-  await enforceAddressLimit(exchange)
+  enforcePage(exchange)
   const query = new URL(exchange.request.url).searchParams
   const given = query.getAll('return_to')
   if (given.length > 1) throw new Denial('invalid_request', { reason: 'return_to twice' })
   const returnTo = requireReturnTo(exchange.runtime.config, given[0])
   const isAgain = query.get('prompt') === 'login'
+  if (isFromElsewhere(exchange)) return answerRedirect(signInPath(exchange.runtime.config, returnTo, isAgain), [])
+  await enforceAddressLimit(exchange)
   const metadata = await metadataOf(exchange, provider)
   const { location, cookies } = beginSignIn(exchange, provider, metadata, { returnTo, linkedTo: null }, isAgain)
   return answerRedirect(location, cookies, 302)
@@ -62,6 +65,16 @@ export async function startLink(exchange: Exchange, site: Site, id: string, call
   const { session, cookies } = await requireLiving(exchange, usesCookies(caller) ? caller : null)
   const begun = beginSignIn(exchange, provider, metadata, { returnTo, linkedTo: session.sessionId })
   return answerRedirect(begun.location, [...cookies, ...begun.cookies])
+}
+
+/** Fetch Metadata §2.3; a sibling host may be a web app of ours. */
+function isFromElsewhere({ head }: Exchange): boolean {
+  return head.headers.get('Sec-Fetch-Site') === 'cross-site'
+}
+
+function signInPath({ authPath }: Config, returnTo: string, isAgain: boolean): string {
+  const query = new URLSearchParams({ return_to: returnTo, ...(isAgain && { prompt: 'login' }) })
+  return `${authPath}/sign-in?${query.toString()}`
 }
 
 function requireReturnTo(config: Config, given: string | undefined): string {

@@ -51,7 +51,8 @@ export async function submitPassword(exchange: Exchange, site: Site): Promise<Re
     async (denial) => {
       const { user } = await findAccount(db, session.userId)
       const form = { config, email: user?.email ?? null, problem: findProblem(denial) }
-      return answerForm(form, { status: denial.status, headers: denialHeaders(denial), cookies })
+      // Without the cookies of a renewal: the session may have ended while the password was checked.
+      return answerForm(form, { status: denial.status, headers: denialHeaders(denial) })
     },
   )
 }

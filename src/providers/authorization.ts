@@ -9,7 +9,7 @@ export interface AuthorizationRequest {
   readonly state: string
   readonly nonce: string
   readonly codeVerifier: string
-  /** True where the provider must ask for the person again, whoever is signed in there (§3.1.2.1). */
+  /** True where the provider must ask for the person again, whoever is signed in there, and say when it did (§3.1.2.1). */
   readonly isAgain: boolean
 }
 
@@ -25,7 +25,7 @@ export function authorizationUrl(metadata: Metadata, provider: Provider, request
     nonce: request.nonce,
     code_challenge: sha256(request.codeVerifier),
     code_challenge_method: 'S256',
-    ...(request.isAgain && { prompt: 'login' }),
+    ...(request.isAgain && { prompt: 'login', max_age: '0' }),
   }
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
   return url.href

@@ -44,8 +44,8 @@ export interface ProviderSession {
   readonly session: string | null
   /** Kept to sign out by, as long as the session lives. */
   readonly idToken: string | null
-  /** Unix seconds of the sign-in there; `null`: now. */
-  readonly authTime: number | null
+  /** Unix seconds of the sign-in there. */
+  readonly authTime: number
   /** Unix seconds of the provider's clock, at which it said so. */
   readonly issuedAt: number
 }
@@ -108,7 +108,7 @@ export function selectPrincipal(db: Database, userId: string): D1PreparedStateme
 
 /** The provider has said since then that the session, or everything of the subject, is over: its word was on its way. */
 const LOGGED_OUT = `EXISTS (SELECT 1 FROM logout_tokens l WHERE l.provider = ?10 AND l.issued_at >= ?14
-  AND (l.provider_session = ?12 OR (l.provider_session IS NULL AND l.subject = ?11)))`
+  AND (l.provider_session = ?12 OR ((l.provider_session IS NULL OR ?12 IS NULL) AND l.subject = ?11)))`
 
 /** Opens a session if the epoch and the credential, or the provider's word, that were checked still hold; else inserts nothing. */
 export function insertSession(db: Database, session: NewSession): D1PreparedStatement {
@@ -305,7 +305,7 @@ export function insertIdentityOfSession(
     .bind(idleTimeout, sessionId, identity.provider, identity.subject)
 }
 
-/** What a provider says is over: a session of its own, everything of a subject, or the former if it is of the latter. */
+/** What a provider says is over: a session of its own, everything of a subject, or the former if it is of the latter or was never named. */
 export interface ProviderLogout {
   readonly provider: string
   readonly subject: string | null
@@ -320,12 +320,14 @@ export interface NotedLogout extends ProviderLogout {
   readonly expiresAt: number
 }
 
-/** Sessions that the provider began, and no others, by the index that fits. Neither subject nor session: none. */
-function ofProvider({ session }: ProviderLogout): string {
-  return session === null
-    ? 'ended_at IS NULL AND provider = ?1 AND provider_subject = ?2 AND ?3 IS NULL'
-    : 'ended_at IS NULL AND provider = ?1 AND provider_session = ?3 AND (?2 IS NULL OR provider_subject = ?2)'
-}
+/**
+ * Sessions that the provider began, and no others, each by the index that fits. Neither subject nor session: none. Where both
+ * are named, sessions of the subject that no ID token has named are over too: any of them may be the one that is meant.
+ */
+const OF_PROVIDER = `ended_at IS NULL AND id IN (
+  SELECT id FROM sessions WHERE provider = ?1 AND provider_session = ?3 AND (?2 IS NULL OR provider_subject = ?2)
+  UNION ALL
+  SELECT id FROM sessions WHERE provider = ?1 AND provider_subject = ?2 AND (?3 IS NULL OR provider_session IS NULL))`
 
 /** Takes note of a logout token; one that came before breaks the primary key, and with it the transaction. */
 export function insertLogoutToken(db: Database, token: NotedLogout): D1PreparedStatement {
@@ -341,7 +343,7 @@ export function insertLogoutToken(db: Database, token: NotedLogout): D1PreparedS
 export function raiseVersionsOfProvider(db: Database, logout: ProviderLogout): D1PreparedStatement {
   return db
     .prepare(
-      `UPDATE users SET ${RAISE} WHERE id IN (SELECT user_id FROM sessions WHERE ${ofProvider(logout)})
+      `UPDATE users SET ${RAISE} WHERE id IN (SELECT user_id FROM sessions WHERE ${OF_PROVIDER})
        RETURNING id, token_version`,
     )
     .bind(logout.provider, logout.subject, logout.session)
@@ -350,7 +352,7 @@ export function raiseVersionsOfProvider(db: Database, logout: ProviderLogout): D
 /** Ends the sessions that a provider says are over. */
 export function endOfProvider(db: Database, logout: ProviderLogout): D1PreparedStatement {
   return db
-    .prepare(`UPDATE sessions SET ${END}, end_reason = 'provider' WHERE ${ofProvider(logout)} RETURNING id`)
+    .prepare(`UPDATE sessions SET ${END}, end_reason = 'provider' WHERE ${OF_PROVIDER} RETURNING id`)
     .bind(logout.provider, logout.subject, logout.session)
 }
 

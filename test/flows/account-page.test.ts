@@ -296,6 +296,24 @@ describe('the password page', () => {
     expect(await env.DB.prepare('SELECT session_epoch FROM users').first('session_epoch')).toBe(0)
   })
 
+  it('brings no cookie of a session back that ends while the password is checked', async () => {
+    const world = await createWorld({ routes })
+    const cookies = (await world.signInForCookies()).split('; ')
+    const session = cookies.find((pair) => pair.includes('gatehouse_session')) ?? ''
+    const DB = {
+      prepare: (sql: string) => env.DB.prepare(sql),
+      batch: async (statements: D1PreparedStatement[]) => {
+        const results = await env.DB.batch(statements)
+        await env.DB.prepare('UPDATE sessions SET ended_at = unixepoch()').run()
+        return results
+      },
+    }
+    const body = new URLSearchParams({ current: 'not-the-password', new: next })
+    const headers = { ...OWN_FORM, Cookie: session }
+    const response = await world.sendIn({ ...world.env, DB }, '/auth/password', { method: 'POST', body, headers })
+    expect([response.status, response.headers.getSetCookie()]).toEqual([401, []])
+  })
+
   it('is not there where passwords are off, and not for another site', async () => {
     const off = await createWorld({ routes, vars: { PASSWORDS: { sign_in: false } } })
     expect((await visit(off, '/auth/password')).status).toBe(404)

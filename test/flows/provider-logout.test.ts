@@ -1,7 +1,9 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 
+import { createDatabase } from '../../src/database.ts'
 import { isObject } from '../../src/json.ts'
+import { endOfProvider } from '../../src/sessions/store.ts'
 import type { Browser } from '../support/browser.ts'
 import { makeKey } from '../support/forge.ts'
 import type { ProviderScene } from '../support/provider-scene.ts'
@@ -169,6 +171,39 @@ describe('a logout token', () => {
     expect([await isSignedIn(scene, scene.browser), await isSignedIn(scene, byBob)]).toEqual([true, false])
   })
 
+  it('with `sid` and `sub` also ends what began for that subject in a session that was never named', async () => {
+    const scene = await createProviderScene()
+    await signInBy(scene, bob)
+    const named = await signedIn(scene, { sub: bob.sub, sid: 'op-session-2' })
+    const somebody = await signedIn(scene, { sub: 'eve' })
+    await post(scene.world, await scene.provider.logoutToken({ sid: 'op-session-1', sub: bob.sub }))
+    const left = await Promise.all([scene.browser, named, somebody].map((browser) => isSignedIn(scene, browser)))
+    expect(left).toEqual([false, true, true])
+  })
+
+  it('with `sid` alone leaves what began in a session that was never named', async () => {
+    const scene = await createProviderScene()
+    await signInBy(scene, bob)
+    await post(scene.world, await scene.provider.logoutToken({ sid: 'op-session-1' }))
+    expect(await isSignedIn(scene, scene.browser)).toBe(true)
+  })
+
+  it('finds them by indexes, however many the provider began', async () => {
+    const plans: string[] = []
+    function prepare(sql: string): D1PreparedStatement {
+      plans.push(sql)
+      return env.DB.prepare(sql)
+    }
+    const logout = { provider: 'corp', subject: ada.sub, session: 'op-session-1' }
+    endOfProvider({ ...createDatabase(env.DB), prepare }, logout)
+    const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${plans[0]}`).bind('corp', ada.sub, 's').all()
+    const searches = results.map(({ detail }) => String(detail)).filter((detail) => detail.includes('by_provider'))
+    expect(searches).toEqual([
+      'SEARCH sessions USING INDEX sessions_by_provider_session (provider=? AND provider_session=?)',
+      'SEARCH sessions USING INDEX sessions_by_provider (provider=? AND provider_subject=?)',
+    ])
+  })
+
   it('with `sid` and the `sub` of somebody else ends nothing', async () => {
     const scene = await createProviderScene()
     await signInBy(scene)
@@ -225,14 +260,16 @@ describe('a logout token', () => {
   })
 
   it.each([
-    ['sid', { sid: 'op-session-1' }, 503],
-    ['sub', { sub: ada.sub }, 503],
-    ['sid of another session', { sid: 'op-session-2', sub: ada.sub }, 303],
-    ['sub of somebody else', { sub: bob.sub }, 303],
-  ])('with %s that overtakes the sign-in leaves it no session to open', async (_, claims, status) => {
+    ['sid', ada, { sid: 'op-session-1' }, 503],
+    ['sub', ada, { sub: ada.sub }, 503],
+    ['sid of another session', ada, { sid: 'op-session-2', sub: ada.sub }, 303],
+    ['sub of somebody else', ada, { sub: bob.sub }, 303],
+    ['sid, and sub of a session that is not named', bob, { sid: 'op-session-1', sub: bob.sub }, 503],
+    ['sid alone, of a session that is not named', bob, { sid: 'op-session-1' }, 303],
+  ])('with %s that overtakes the sign-in leaves it no session to open', async (_, person, claims, status) => {
     const scene = await createProviderScene()
     const start = await scene.browser.open('/auth/providers/corp/start')
-    const callback = scene.provider.signIn(start.headers.get('Location') ?? '', ada)
+    const callback = scene.provider.signIn(start.headers.get('Location') ?? '', person)
     const elsewhere = vi.mocked(globalThis.fetch).getMockImplementation()
     vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
       const answer = await elsewhere?.(input, init)

@@ -29,11 +29,12 @@ describe('the sign-in page of a gateway with providers', () => {
     expect(back.headers.get('Location')).toBe('/orders')
   })
 
-  it('has the provider ask again, where a recent sign-in is needed', async () => {
+  it('has the provider ask again and say when, where a recent sign-in is needed', async () => {
     const { world } = await createProviderScene()
     const { find } = await read(await visit(world, '/auth/sign-in?return_to=/orders&prompt=login'))
     const start = await visit(world, find('a')?.attributes['href'] ?? '')
-    expect(new URL(start.headers.get('Location') ?? '').searchParams.get('prompt')).toBe('login')
+    const asked = new URL(start.headers.get('Location') ?? '').searchParams
+    expect([asked.get('prompt'), asked.get('max_age')]).toEqual(['login', '0'])
   })
 })
 

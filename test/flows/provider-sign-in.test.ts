@@ -18,7 +18,8 @@ import {
 } from '../support/provider-scene.ts'
 import type { Person, Script } from '../support/scripted-provider.ts'
 import { CLIENT } from '../support/scripted-provider.ts'
-import { ISSUER } from '../support/world.ts'
+import { NAVIGATION } from '../support/visitor.ts'
+import { ISSUER, UPSTREAM } from '../support/world.ts'
 
 const TRANSACTION = '__Host-gatehouse_sign_in_'
 const SESSION = '__Host-gatehouse_session'
@@ -120,6 +121,34 @@ describe('the start of a sign-in', () => {
     expect((await browser.open('/auth/providers/corp/start')).status).toBe(429)
     expect((await browser.open(`/auth/providers/corp/callback?code=x&state=${'a'.repeat(43)}`)).status).toBe(429)
     expect(provider.asked).toEqual([])
+  })
+
+  it.each([
+    ['an image', 'no-cors', 'image'],
+    ['a frame', 'navigate', 'iframe'],
+    ['a script', 'cors', 'empty'],
+  ])('by %s is refused, spends nothing of the limit, and leaves no cookie', async (_, mode, destination) => {
+    const limit = vi.fn<RateLimit['limit']>(async () => ({ success: true }))
+    const { world } = await createScene({ bindings: { SIGN_IN_LIMIT: { limit } } })
+    const headers = { 'Sec-Fetch-Site': 'same-site', 'Sec-Fetch-Mode': mode, 'Sec-Fetch-Dest': destination }
+    const start = await world.send('/auth/providers/corp/start', { headers })
+    const callback = await world.send(`/auth/providers/corp/callback?code=x&state=${'a'.repeat(43)}`, { headers })
+    expect([start.status, callback.status]).toEqual([403, 403])
+    expect(start.headers.getSetCookie()).toEqual([])
+    expect(limit).not.toHaveBeenCalled()
+  })
+
+  it('by a link of another site is left to the visitor, on the sign-in page', async () => {
+    const { world, provider } = await createScene()
+    const Cookie = await world.signInForCookies()
+    const headers = { ...NAVIGATION, 'Sec-Fetch-Site': 'cross-site' }
+    const start = await world.send('/auth/providers/corp/start?return_to=/orders&prompt=login', { headers })
+    expect([start.status, locationOf(start)]).toEqual([303, '/auth/sign-in?return_to=%2Forders&prompt=login'])
+    const away = await world.send('/auth/providers/corp/start?return_to=/orders', { headers: { ...headers, Cookie } })
+    expect([away.status, locationOf(away)]).toEqual([303, '/auth/sign-in?return_to=%2Forders'])
+    expect([start, away].flatMap((answer) => answer.headers.getSetCookie())).toEqual([])
+    expect(provider.asked).toEqual([])
+    expect(locationOf(await world.send(locationOf(away), { headers: { ...headers, Cookie } }))).toBe('/orders')
   })
 
   it('keeps five sign-ins of a browser under way, the newest', async () => {
@@ -233,6 +262,18 @@ describe('a sign-in by a provider', () => {
     scene.provider.behave({ claims: { auth_time: authTime, amr: ['pwd', 'otp'] } })
     await signInBy(scene)
     expect(await rowsOf('SELECT auth_time, amr FROM sessions')).toEqual([{ auth_time: authTime, amr: '["pwd","otp"]' }])
+  })
+
+  it.each([
+    ['does not say', undefined, 401],
+    ['says in fractions', Math.floor(Date.now() / 1000) + 0.5, 401],
+    ['says', Math.floor(Date.now() / 1000), 200],
+  ])('of a provider that %s when it was passes for recent only if that is told', async (_, authTime, status) => {
+    const routes = [{ path: '/*', upstream: UPSTREAM, max_auth_age: '10m' }]
+    const scene = await createScene({ routes })
+    scene.provider.behave({ claims: { auth_time: authTime } })
+    expect((await signInBy(scene)).status).toBe(303)
+    expect((await scene.browser.open('/orders')).status).toBe(status)
   })
 
   it.each([

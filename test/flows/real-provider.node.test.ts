@@ -69,7 +69,7 @@ function createVisitor() {
     const headers = {
       Cookie: [...jar].map((pair) => pair.join('=')).join('; '),
       ...(form === undefined ? {} : { 'Content-Type': 'application/x-www-form-urlencoded' }),
-      'Sec-Fetch-Site': form === undefined ? 'cross-site' : 'same-origin',
+      'Sec-Fetch-Site': form === undefined && url.pathname.endsWith('/callback') ? 'cross-site' : 'same-origin',
     }
     const answer = await (url.origin === ISSUER ? askGateway : askProvider)(url, headers, form?.toString())
     for (const line of answer.cookies) {

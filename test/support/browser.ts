@@ -1,7 +1,7 @@
 // A browser as far as signing in needs one: it keeps cookies, and says where its requests come from.
 
 export interface Browser {
-  /** Follows a link: a top-level navigation, from another site if need be. */
+  /** Shows a page: from the provider's site where it comes back from there, else from the address bar. */
   readonly open: (url: string) => Promise<Response>
   /** Sends a form of the gateway's own page. */
   readonly submit: (path: string, fields?: Readonly<Record<string, string>>) => Promise<Response>
@@ -28,7 +28,10 @@ export function createBrowser(send: Send): Browser {
 
   return {
     cookies,
-    open: (url) => request(url, { headers: { 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'navigate' } }),
+    open: (url) => {
+      const site = url.includes('/callback?') ? 'cross-site' : 'none'
+      return request(url, { headers: { 'Sec-Fetch-Site': site, 'Sec-Fetch-Mode': 'navigate' } })
+    },
     submit: (path, fields = {}) =>
       request(path, {
         method: 'POST',
