@@ -756,7 +756,7 @@ export function otherSessions(userId: string, sessionId: string, idleTimeout: nu
 export function sessionsOfProvider(logout: ProviderLogout): Source {
   return {
     sql: `SELECT s.user_id AS target, ${SESSIONS} FROM sessions s JOIN users u ON u.id = s.user_id
-      WHERE s.id IN (SELECT id FROM sessions WHERE ${ofProvider(logout)}) AND s.session_epoch = u.session_epoch
+      WHERE s.id IN (SELECT id FROM sessions WHERE ${OF_PROVIDER}) AND s.session_epoch = u.session_epoch
       GROUP BY s.user_id`,
     parameters: [logout.provider, logout.subject, logout.session],
   }
