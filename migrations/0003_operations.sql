@@ -1,4 +1,4 @@
--- What operating takes: clients, the audit trail, deliveries to webhooks, password links, and an end for what is over.
+-- What operating takes: clients, API keys, revoked subjects of other issuers, the audit trail, deliveries to webhooks, password links, and an end for what is over.
 
 -- What the cron looks for: over, one way or another.
 CREATE INDEX IF NOT EXISTS sessions_over ON sessions (coalesce(ended_at, expires_at));
@@ -59,6 +59,36 @@ CREATE TABLE IF NOT EXISTS client_assertions (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX IF NOT EXISTS client_assertions_by_age ON client_assertions (expires_at);
+
+-- Keys of machines: each is a user of its own, who holds its roles, scopes and claims, and is disabled where the key has ended.
+CREATE TABLE IF NOT EXISTS api_keys (
+  id TEXT PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  secret_hash TEXT NOT NULL,
+  previous_secret_hash TEXT,
+  previous_until INTEGER,
+  expires_at INTEGER,
+  last_used_at INTEGER,
+  created_at INTEGER NOT NULL
+) STRICT;
+
+-- Subjects of other issuers: tokens issued to them up to then are refused.
+CREATE TABLE IF NOT EXISTS revoked_subjects (
+  issuer TEXT,
+  subject TEXT,
+  revoked_at INTEGER NOT NULL,
+  PRIMARY KEY (issuer, subject)
+) STRICT;
+
+-- What an isolate asks for that has been told of a newer version: whatever is new.
+CREATE INDEX IF NOT EXISTS revoked_subjects_by_age ON revoked_subjects (issuer, revoked_at);
+
+-- Per issuer the version of its revocations, which only grows, and the one that was last confirmed in KV.
+CREATE TABLE IF NOT EXISTS revoked_issuers (
+  issuer TEXT PRIMARY KEY,
+  revocations INTEGER NOT NULL,
+  published INTEGER NOT NULL DEFAULT 0
+) STRICT;
 
 -- Links that set a password once: at most one a user, good for the epoch and the e-mail that it was made for.
 CREATE TABLE IF NOT EXISTS password_resets (
