@@ -264,6 +264,7 @@ const ANY_PATH: readonly Outcome[] = [
   '400 ambiguous_path',
   '401 credential_required',
   '401 invalid_token',
+  '403 insufficient_scope',
   '403 insufficient_role',
   '403 claim_mismatch',
   '404 no_route',

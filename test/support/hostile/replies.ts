@@ -15,6 +15,7 @@ const STATUSES: Readonly<Record<string, number>> = {
   invalid_sign_in: 401,
   session_ended: 401,
   cross_site_request: 403,
+  insufficient_scope: 403,
   insufficient_role: 403,
   claim_mismatch: 403,
   no_route: 404,

@@ -64,6 +64,7 @@ const ADMIN: Who = { ...USER, subject: 'usr_2', session: 'ses_2', roles: ['staff
 const GUEST: Who = { ...USER, subject: 'guest|1', issuer: IDP, session: null, roles: [], tenant: null }
 
 async function makePeople(gateway: Gateway): Promise<People> {
+  for (const who of [USER, ADMIN]) await insertSession(gateway, who)
   return {
     user: bearer('a user', USER, await gateway.token(claimsOf(USER))),
     admin: bearer('an admin', ADMIN, await gateway.token(claimsOf(ADMIN))),
@@ -74,6 +75,25 @@ async function makePeople(gateway: Gateway): Promise<People> {
 
 function bearer(name: string, who: Who, token: string): Bearer {
   return { name, lines: [`Authorization: Bearer ${token}`], who, token, secrets: [token] }
+}
+
+/** What the gateway finds where it does ask D1 about a token: a user and a session that is alive. */
+async function insertSession({ db }: Gateway, { subject, session, scope, roles, tenant }: Who): Promise<void> {
+  const profile = [JSON.stringify(roles), JSON.stringify(scope.split(' ')), JSON.stringify({ tenant })]
+  await db
+    .prepare(
+      `INSERT INTO users (id, roles, scopes, claims, token_version, created_at, changed_at)
+       VALUES (?1, ?2, ?3, ?4, 1, unixepoch(), 0)`,
+    )
+    .bind(subject, ...profile)
+    .run()
+  await db
+    .prepare(
+      `INSERT INTO sessions (id, user_id, session_epoch, rotated_at, created_at, last_seen_at, expires_at, auth_time)
+       VALUES (?1, ?2, 0, unixepoch(), unixepoch(), unixepoch(), unixepoch() + 3600, unixepoch())`,
+    )
+    .bind(session, subject)
+    .run()
 }
 
 /** As the gateway's own tokens have them. */
