@@ -91,7 +91,7 @@ export async function untilHealthy(site: Site, gateway: Group, healthUrl: string
     const state = await Promise.race([stopped, askHealth(healthUrl)])
     if (state === 'well') return
     if (state === 'stopped') throw new Problem('The gateway stopped.', lastLines(site))
-    if (state === 'misconfigured') throw new Problem('The configuration is wrong.', problemsIn(site))
+    if (state === 'misconfigured') throw new Problem('The configuration is wrong.', await problemsIn(site))
     await sleep(200)
   }
   throw new Problem('The gateway does not become healthy.', lastLines(site))
@@ -108,11 +108,15 @@ async function askHealth(url: string): Promise<'well' | 'misconfigured' | 'not y
   }
 }
 
-/** What the gateway's log says is wrong with the configuration, a line each. */
-function problemsIn(site: Site): string {
-  const line = readLog(site).findLast((each) => each.startsWith('{') && each.includes('"event":"misconfigured"'))
-  const { problems }: { problems?: readonly string[] } = line === undefined ? {} : JSON.parse(line)
-  return problems?.map((problem) => `  ${problem}`).join('\n') ?? lastLines(site)
+/** What the gateway's log says is wrong with the configuration, a line each. Another process writes it, perhaps a moment later. */
+async function problemsIn(site: Site): Promise<string> {
+  for (let look = 0; look < 25; look += 1) {
+    const line = readLog(site).findLast((each) => each.startsWith('{') && each.includes('"event":"misconfigured"'))
+    const { problems = [] }: { problems?: readonly string[] } = line === undefined ? {} : JSON.parse(line)
+    if (problems.length > 0) return problems.map((problem) => `  ${problem}`).join('\n')
+    await sleep(200)
+  }
+  return lastLines(site)
 }
 
 function lastLines(site: Site): string {

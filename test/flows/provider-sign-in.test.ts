@@ -702,6 +702,15 @@ describe('linking', () => {
     expect((await linkBy(scene, ada)).status).toBe(303)
   })
 
+  it('asks for a recent sign-in: a session that was found gives no lasting way in (ASVS 7.5.1)', async () => {
+    const scene = await signedIn()
+    await env.DB.prepare('UPDATE sessions SET auth_time = unixepoch() - 700').run()
+    const response = await scene.browser.submit('/auth/providers/corp/start')
+    expect([response.status, await codeOf(response)]).toEqual([401, 'insufficient_user_authentication'])
+    expect(scene.provider.asked).not.toContain('/token')
+    expect([...scene.browser.cookies.keys()].filter((name) => name.startsWith(TRANSACTION))).toEqual([])
+  })
+
   it('of an identity that is somebody else’s is refused, and nothing changes', async () => {
     const scene = await signedIn()
     await signInBy({ ...scene, browser: newBrowser(scene.world) }, bob)
