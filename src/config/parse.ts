@@ -12,7 +12,7 @@ import type { Table } from './read.ts'
 import { readRoutes } from './routes.ts'
 import { readSelf } from './self.ts'
 import { canSignIn } from './unauthenticated.ts'
-import { refuseLaterVariables, refuseUnknownVariables } from './variables.ts'
+import { refuseUnknownVariables } from './variables.ts'
 import { readWebhooks } from './webhooks.ts'
 
 export type ParsedConfig =
@@ -40,7 +40,6 @@ function readConfig(root: Table): Config {
   requireStores(root)
   requireSignInLimit(root, ways)
   refuseOtherMetrics(root)
-  refuseLaterVariables(root)
   refuseUnknownVariables(
     root,
     issuers.flatMap((issuer) => issuer.secret ?? []),
