@@ -38,7 +38,7 @@ function readConfig(root: Table): Config {
   const routes = readRoutes(root, { env: root.members, self, issuers, canSignIn: canSignIn(ways) })
   const names = routes.flatMap((route) => route.headers.map((header) => foldHeaderName(header.name)))
   requireStores(root)
-  requireSignInLimit(root, ways)
+  requireSignInLimit(root, { ...ways, console: self.console })
   refuseOtherMetrics(root)
   refuseUnknownVariables(
     root,

@@ -81,6 +81,10 @@ describe('a variable', () => {
       { PROVIDERS: [provider], SIGN_IN_LIMIT: undefined },
       'SIGN_IN_LIMIT must be a rate limit binding, because there are PROVIDERS',
     ],
+    [
+      { ADMIN_ORIGIN: 'https://admin.example.com', SIGN_IN_LIMIT: undefined },
+      'SIGN_IN_LIMIT must be a rate limit binding, because there is an ADMIN_ORIGIN',
+    ],
   ])('%j is refused', (changes, problem) => {
     expect(problems(changes)).toEqual([problem])
   })
