@@ -52,6 +52,7 @@ function createReadyApp(runtime: Runtime): App {
     const meter = runtime.metrics === null ? null : createMeter(runtime.metrics)
     const exchange = createExchange(request, runtime, context, meter)
     const { head } = exchange
+    runtime.tally?.flush(runtime.db, exchange.waitUntil)
     const finish = (refusal: Response): Response => withOwnCors(refusal, head, own)
     const answered = answerOrRefuse({ exchange, finish }, () => {
       enforceHost(head.headers.get('Host'))
