@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS d1_migrations (
   applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL
 );
 INSERT INTO d1_migrations (name)
-  SELECT value FROM json_each('["0001_first_release.sql", "0002_providers.sql", "0003_operations.sql"]')
+  SELECT value FROM json_each('["0001_first_release.sql", "0002_providers.sql", "0003_operations.sql", "0004_console.sql"]')
   WHERE NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'users')
     AND NOT EXISTS (SELECT 1 FROM d1_migrations);
 
@@ -203,3 +203,14 @@ CREATE TABLE IF NOT EXISTS password_resets (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX IF NOT EXISTS password_resets_by_age ON password_resets (expires_at);
+
+-- What the console counts while ADMIN_ORIGIN is set: a number for an hour, by its first second, and a name.
+CREATE TABLE IF NOT EXISTS figures (
+  hour INTEGER NOT NULL,
+  figure TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  PRIMARY KEY (hour, figure)
+) STRICT, WITHOUT ROWID;
+
+-- What its sign-ins are counted by.
+CREATE INDEX IF NOT EXISTS audit_events_signed_in ON audit_events (at) WHERE action = 'sign_in' AND outcome = 'success';

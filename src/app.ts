@@ -52,10 +52,12 @@ function createReadyApp(runtime: Runtime): App {
     const meter = runtime.metrics === null ? null : createMeter(runtime.metrics)
     const exchange = createExchange(request, runtime, context, meter)
     const { head } = exchange
+    runtime.tally?.flush(runtime.db, exchange.waitUntil)
     const finish = (refusal: Response): Response => withOwnCors(refusal, head, own)
     const answered = answerOrRefuse({ exchange, finish }, () => {
       enforceHost(head.headers.get('Host'))
       const target = canonicalTarget(head.url)
+      if (target.host === runtime.config.console?.host) return answerOnConsole(exchange, target)
       const ownPath = findOwnPath(runtime.config, target)
       return ownPath === null ? handle(exchange, target, gateway) : answerOwn(own, exchange, ownPath)
     })
@@ -111,6 +113,12 @@ const WELL_KNOWN: ReadonlySet<string> = new Set([JWKS, METADATA])
 /** Each is loaded when the first of its URLs is asked for. */
 const oauth = () => import('./oauth/oauth.ts')
 const pages = () => import('./pages/pages.ts')
+
+/** The console has a host of its own, with nothing else on it. */
+async function answerOnConsole(exchange: Exchange, target: Target): Promise<Response> {
+  const { answerConsole } = await import('./console/pages.ts')
+  return answerConsole(exchange, target.path)
+}
 
 function createOwnUrls(config: Config): OwnUrls {
   const checkHealth = createHealthCheck()

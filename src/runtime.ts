@@ -6,6 +6,8 @@ import type { Secrets } from './config/secrets.ts'
 import { parseSecrets } from './config/secrets.ts'
 import type { Database } from './database.ts'
 import { createDatabase } from './database.ts'
+import type { Tally } from './figures/tally.ts'
+import { createTally } from './figures/tally.ts'
 import type { RevokedSubjects } from './issuers/revoked.ts'
 import { createRevokedSubjects } from './issuers/revoked.ts'
 import type { KeyMemory } from './keys/memory.ts'
@@ -46,6 +48,8 @@ export interface Runtime {
   readonly now: () => number
   readonly sleepUntil: (unixSeconds: number) => Promise<void>
   readonly log: Log
+  /** `null` where no console shows what it counts. */
+  readonly tally: Tally | null
   /** Client secrets at providers, by the provider's id. */
   readonly providerSecrets: ReadonlyMap<string, string>
   /** What providers say of themselves. */
@@ -105,6 +109,7 @@ interface Parts extends Omit<Secrets, 'signingKeys'> {
 function assemble(env: Env, parts: Parts): Runtime {
   const { config, keys, sessionKeys, issuerSecrets, providerSecrets, webhookSecrets, log } = parts
   const { isolateTtl, kvTtl } = config.revocation
+  const tally = config.console === null ? null : createTally(log, now)
   const markers = createMarkers({ kv: bindingOf(env, 'MARKERS', isNamespace), kvTtl, isolateTtl, now })
   return {
     config,
@@ -126,7 +131,8 @@ function assemble(env: Env, parts: Parts): Runtime {
     renewals: createRenewals(config.sessions.reuseGrace, now),
     now,
     sleepUntil: (unixSeconds) => scheduler.wait(Math.max(0, unixSeconds * 1000 - Date.now())),
-    log,
+    log: tally?.log ?? log,
+    tally,
     providerSecrets,
     providerMetadata: new Map(),
     webhookSecrets,

@@ -2,22 +2,23 @@
 
 import type { AuditAction, AuditDetails } from '../audit/store.ts'
 import { announceEnded } from '../auth/effective.ts'
+import type { Ended } from '../sessions/lifecycle.ts'
 import { countAlive, parseCount, parseRaised, raiseEpochOf } from '../sessions/store.ts'
 import { ENDED } from './ended.ts'
 import { answerUser } from './find-users.ts'
-import type { Call } from './operation.ts'
 import { operation } from './operation.ts'
+import type { Person } from './store.ts'
 import { disablePerson, enablePerson } from './store.ts'
 import { USER, userIdOf } from './user.ts'
+import type { Actor } from './write.ts'
 import { changePerson, commitChange, record } from './write.ts'
 
-/** Every session ends, and none opens until he is enabled again. */
 export const disableUser = operation({
   method: 'POST',
   path: '/users/:id/disable',
   summary: 'Disable a user',
   answers: { 200: ENDED },
-  run: (call) => endEverySession(call, disablePerson, 'user.disable', {}),
+  run: async (call) => announceEnded(call, await disable(call, userIdOf(call)), []),
 })
 
 export const enableUser = operation({
@@ -25,11 +26,7 @@ export const enableUser = operation({
   path: '/users/:id/enable',
   summary: 'Enable a user',
   answers: { 200: USER },
-  run: async (call) => {
-    const userId = userIdOf(call)
-    const statements = [enablePerson(call.runtime.db, userId), record(call, 'user.enable', userId)]
-    return answerUser(await changePerson(call, { userId, version: null, statements }))
-  },
+  run: async (call) => answerUser(await enable(call, userIdOf(call))),
 })
 
 export const endSessions = operation({
@@ -37,27 +34,42 @@ export const endSessions = operation({
   path: '/users/:id/end-sessions',
   summary: 'End every session of a user',
   answers: { 200: ENDED },
-  run: (call) => endEverySession(call, raiseEpochOf, 'session.end', { reason: 'admin', sessions: 'all' }),
+  run: async (call) => announceEnded(call, await endEverySession(call, userIdOf(call)), []),
 })
 
+/** Every session ends, and none opens until he is enabled again. Does NOT publish. @throws Denial `no_route` */
+export function disable(actor: Actor, userId: string): Promise<Ended> {
+  return stop(actor, userId, disablePerson, 'user.disable', {})
+}
+
+/** Publishes too. @throws Denial `no_route` */
+export function enable(actor: Actor, userId: string): Promise<Person> {
+  const statements = [enablePerson(actor.runtime.db, userId), record(actor, 'user.enable', userId)]
+  return changePerson(actor, { userId, version: null, statements })
+}
+
+/** He can sign in again. Does NOT publish. @throws Denial `no_route` */
+export function endEverySession(actor: Actor, userId: string): Promise<Ended> {
+  return stop(actor, userId, raiseEpochOf, 'session.end', { reason: 'admin', sessions: 'all' })
+}
+
 /** `raise` raises epoch and version, which ends them all. */
-async function endEverySession(
-  call: Call,
+async function stop(
+  actor: Actor,
+  userId: string,
   raise: typeof raiseEpochOf,
   action: AuditAction,
   details: AuditDetails,
-): Promise<Response> {
-  const { db, config } = call.runtime
-  const userId = userIdOf(call)
-  const [alive, raised = []] = await commitChange(call, {
+): Promise<Ended> {
+  const { db, config } = actor.runtime
+  const [alive, raised = []] = await commitChange(actor, {
     userId,
     version: null,
     statements: [
       countAlive(db, userId, config.sessions.idleTimeout),
       raise(db, userId),
-      record(call, action, userId, details),
+      record(actor, action, userId, details),
     ],
   })
-  const ended = { ended: parseCount(alive?.[0]), raised: raised.map(parseRaised).filter((user) => user !== null) }
-  return announceEnded(call, ended, [])
+  return { ended: parseCount(alive?.[0]), raised: raised.map(parseRaised).filter((user) => user !== null) }
 }

@@ -5,13 +5,16 @@ import { announceEnded } from '../auth/effective.ts'
 import { findBrokenColumn, runBatch } from '../database.ts'
 import { Denial } from '../denial.ts'
 import type { JsonObject } from '../json.ts'
+import type { Ended } from '../sessions/lifecycle.ts'
 import type { Device } from '../sessions/store.ts'
 import { endSession, parseDevice, parseRaised, raiseVersionOfSession, selectDevices } from '../sessions/store.ts'
 import { ENDED } from './ended.ts'
 import type { Call } from './operation.ts'
 import { operation, param } from './operation.ts'
+import type { Person } from './store.ts'
 import { parsePerson, requireSession, selectPerson } from './store.ts'
 import { userIdOf } from './user.ts'
+import type { Actor } from './write.ts'
 import { record } from './write.ts'
 
 const TIME = { type: 'integer', description: 'unix seconds' }
@@ -44,17 +47,25 @@ export const listSessions = operation({
     },
   },
   run: async (call) => {
-    const { db, config } = call.runtime
-    const userId = userIdOf(call)
-    const [people, devices = []] = await runBatch(db, [
-      selectPerson(db, userId),
-      selectDevices(db, userId, config.sessions.idleTimeout),
-    ])
-    if (parsePerson(people?.[0]) === null) throw new Denial('no_route')
-    const sessions = devices.map(parseDevice).filter((device) => device !== null)
+    const { sessions } = await findWithSessions(call, userIdOf(call))
     return answerJson({ sessions: sessions.map(describeSession) })
   },
 })
+
+/** A user and his sessions that are alive. One round trip. @throws Denial `no_route` */
+export async function findWithSessions(
+  { runtime }: Pick<Call, 'runtime'>,
+  userId: string,
+): Promise<{ readonly person: Person; readonly sessions: readonly Device[] }> {
+  const { db, config } = runtime
+  const [people, devices = []] = await runBatch(db, [
+    selectPerson(db, userId),
+    selectDevices(db, userId, config.sessions.idleTimeout),
+  ])
+  const person = parsePerson(people?.[0])
+  if (person === null) throw new Denial('no_route')
+  return { person, sessions: devices.map(parseDevice).filter((device) => device !== null) }
+}
 
 function describeSession(device: Device): JsonObject {
   return {
@@ -73,23 +84,20 @@ export const endOneSession = operation({
   path: '/users/:id/sessions/:session',
   summary: 'End a session of a user',
   answers: { 200: ENDED },
-  run: async (call) => {
-    const raised = await endOrRefuse(call, userIdOf(call), param(call, 'session'))
-    return announceEnded(call, { ended: 1, raised: raised.map(parseRaised).filter((user) => user !== null) }, [])
-  },
+  run: async (call) => announceEnded(call, await endSessionOf(call, userIdOf(call), param(call, 'session')), []),
 })
 
-/** @throws Denial `no_route` */
-async function endOrRefuse(call: Call, userId: string, sessionId: string): Promise<readonly unknown[]> {
-  const { db, config } = call.runtime
+/** Ends a session if it is the user's and alive. Does NOT publish. @throws Denial `no_route` */
+export async function endSessionOf(actor: Actor, userId: string, sessionId: string): Promise<Ended> {
+  const { db, config } = actor.runtime
   try {
     const [, raised = []] = await runBatch(db, [
       requireSession(db, userId, sessionId, config.sessions.idleTimeout),
       raiseVersionOfSession(db, sessionId, ''),
       endSession(db, sessionId, 'admin', ''),
-      record(call, 'session.end', userId, { reason: 'admin', sessions: [sessionId] }),
+      record(actor, 'session.end', userId, { reason: 'admin', sessions: [sessionId] }),
     ])
-    return raised
+    return { ended: 1, raised: raised.map(parseRaised).filter((user) => user !== null) }
   } catch (cause) {
     throw findBrokenColumn(cause) === 'users.token_version' ? new Denial('no_route') : cause
   }

@@ -62,7 +62,11 @@ const ENCODED = '~'
 
 /** The id that `:id` of the path names. @throws Denial `no_route` where it cannot be one */
 export function userIdOf(call: Call): string {
-  const segment = param(call, 'id')
+  return parseUserSegment(param(call, 'id'))
+}
+
+/** The id that a segment of a path, decoded, names. @throws Denial `no_route` where it cannot be one */
+export function parseUserSegment(segment: string): string {
   const bytes = segment.startsWith(ENCODED) ? decodeBase64url(segment.slice(1)) : null
   const id = segment.startsWith(ENCODED) ? decodeUtf8(bytes ?? new Uint8Array()) : segment
   if (id === null || !isUserId(id)) throw new Denial('no_route')

@@ -15,9 +15,12 @@ import { changedMachine, parsePerson, requirePerson, selectMachine, selectPerson
 
 type Rows = readonly (readonly unknown[])[]
 
+/** What writing takes of a call: who does it, where. */
+export type Actor = Pick<Call, 'runtime' | 'administrator' | 'requestId'>
+
 /** Tells of a call, in its batch: the administrator did this to that user. */
 export function record(
-  { runtime, administrator, requestId }: Call,
+  { runtime, administrator, requestId }: Actor,
   action: AuditAction,
   target: string,
   details: AuditDetails = {},
@@ -55,7 +58,7 @@ export interface Change {
  * Does NOT publish.
  * @throws Denial `no_route` where there is none, `precondition_failed`, `conflict`, `invalid_request` for a profile that grows too large
  */
-export async function commitChange(call: Call, { userId, version, statements }: Change): Promise<Rows> {
+export async function commitChange(call: Actor, { userId, version, statements }: Change): Promise<Rows> {
   const { db } = call.runtime
   try {
     return (await runBatch(db, [requirePerson(db, userId, version), ...statements])).slice(1)
@@ -65,7 +68,7 @@ export async function commitChange(call: Call, { userId, version, statements }: 
 }
 
 /** Changes a user and publishes his version. The user as he is by then. @throws Denial like `commitChange` */
-export async function changePerson(call: Call, change: Change): Promise<Person> {
+export async function changePerson(call: Actor, change: Change): Promise<Person> {
   const statements = [...change.statements, selectPerson(call.runtime.db, change.userId)]
   const rows = await commitChange(call, { ...change, statements })
   const person = parsePerson(rows.at(-1)?.[0])
@@ -75,13 +78,13 @@ export async function changePerson(call: Call, change: Change): Promise<Person> 
 }
 
 /** Publishes the last version that rows of a batch tell. */
-async function publishRaised({ runtime }: Call, results: Rows): Promise<void> {
+async function publishRaised({ runtime }: Actor, results: Rows): Promise<void> {
   const last = results.flatMap((rows) => rows.map(parseRaised)).findLast((raised) => raised !== null)
   if (last !== undefined && last !== null) await publish(runtime, last)
 }
 
 /** What D1 rolled back on our own terms is a refusal; anything else that fails is a fault. */
-async function refusalOf({ runtime }: Call, userId: string, cause: unknown): Promise<unknown> {
+async function refusalOf({ runtime }: Actor, userId: string, cause: unknown): Promise<unknown> {
   if (findTakenColumn(cause) === 'users.email') return new Denial('conflict', { members: { taken: ['email'] } })
   const column = findBrokenColumn(cause)
   if (column === 'users.claims') return invalid('roles, scopes and claims together exceed 1.5 KB')

@@ -1,5 +1,6 @@
 // Every minute: recent changes are told until the next, lost publications made again, what is over removed, webhooks told.
 
+import { recordHour } from '../figures/hourly.ts'
 import { republishIssuers } from '../issuers/lifecycle.ts'
 import type { Runtime } from '../runtime.ts'
 import { republish } from '../sessions/publish.ts'
@@ -19,6 +20,7 @@ export async function tidy(runtime: Runtime, scheduledAt: number): Promise<void>
     await inTurn([
       () => republish(runtime),
       () => republishOthers(runtime),
+      () => recordFigures(runtime),
       () => removeOver(runtime),
       () => deliverUntil(runtime, scheduledAt + DELIVERING),
     ])
@@ -53,4 +55,8 @@ async function deliverUntil(runtime: Runtime, end: number): Promise<void> {
     if (runtime.now() + PAUSE > end) return
     if (!isFull) await runtime.sleepUntil(runtime.now() + PAUSE)
   }
+}
+
+async function recordFigures({ config, db }: Runtime): Promise<void> {
+  if (config.console !== null) await recordHour(db)
 }

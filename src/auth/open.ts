@@ -1,7 +1,7 @@
 // Opening a session for somebody who has just proved who he is, whatever the way in was.
 
 import { addressBlock } from '../rate-limit.ts'
-import type { Exchange } from '../runtime.ts'
+import type { Exchange, Runtime } from '../runtime.ts'
 import type { OtherStatements } from '../sessions/lifecycle.ts'
 import { openSession } from '../sessions/lifecycle.ts'
 import { publish } from '../sessions/publish.ts'
@@ -12,10 +12,13 @@ import type { Transport } from './issue.ts'
 import { tellerFor } from './teller.ts'
 
 /** What was proved; the session opens only if epoch and password still are what was checked. */
-export type Proof = Pick<NewSession, 'userId' | 'checked' | 'amr' | 'provider'>
+export type Proof = Pick<NewSession, 'userId' | 'checked' | 'amr' | 'provider' | 'clientId'>
 
 /** Characters of a `User-Agent` that are kept for the list of devices. */
 const USER_AGENT_LENGTH = 256
+
+/** Seconds that a console's session lives, however long others do. */
+const CONSOLE_TIMEOUT = 12 * 3600
 
 /**
  * Opens the session, and publishes beside the answer what that changed; `null` where the proof no longer holds.
@@ -28,13 +31,18 @@ export async function openFor(
   others: OtherStatements,
 ): Promise<SessionState | null> {
   const { runtime, waitUntil } = exchange
-  const session = { ...describeNew(exchange), ...proof }
-  const replaced = transport === 'cookie' ? findBrowserSession(exchange) : null
+  const kind = proof.clientId === undefined ? 'c' : 'a'
+  const session = { ...describeNew(exchange), ...(kind === 'a' && limitsOfConsole(runtime)), ...proof }
+  const replaced = transport === 'cookie' ? findBrowserSession(exchange, kind) : null
   const teller = tellerFor(exchange, proof.userId)
   const opened = await openSession(runtime.db, runtime.config.sessions, session, replaced, others, teller)
   if (opened.outcome === 'refused') return null
   waitUntil(Promise.all(opened.raised.map((user) => publish(runtime, user))))
   return opened.session
+}
+
+function limitsOfConsole({ config }: Runtime): Pick<NewSession, 'absoluteTimeout'> {
+  return { absoluteTimeout: Math.min(config.sessions.absoluteTimeout, CONSOLE_TIMEOUT) }
 }
 
 /** A session to come, by what this request tells of its device. */
@@ -46,8 +54,8 @@ export function describeNew({ runtime, request, clientAddress }: Exchange): Omit
 }
 
 /** The session that this browser has now: a new one takes its place. */
-export function findBrowserSession({ request, runtime }: Exchange): string | null {
+export function findBrowserSession({ request, runtime }: Exchange, kind: 'c' | 'a' = 'c'): string | null {
   const { session } = readCookies(request.headers.get('Cookie'), cookieNames(runtime.config.insecureCookies))
   if (session === null) return null
-  return parseSessionToken(runtime.sessionKeys, 'c', session)?.sessionId ?? null
+  return parseSessionToken(runtime.sessionKeys, kind, session)?.sessionId ?? null
 }

@@ -7,6 +7,8 @@ import { publish } from '../sessions/publish.ts'
 import type { Presented } from '../sessions/rotation.ts'
 import { presentToken } from '../sessions/rotation.ts'
 import type { SessionToken, SessionTokenKind } from '../sessions/session-token.ts'
+import type { SessionState } from '../sessions/store.ts'
+import { CONSOLE_CLIENT } from '../sessions/store.ts'
 import { clearingCookies, cookieNames } from './cookies.ts'
 import { tellerFor } from './teller.ts'
 
@@ -20,12 +22,17 @@ export type Living = Exclude<Presented, { readonly outcome: 'ended' }>
 export async function presentFor(exchange: Exchange, kind: SessionTokenKind, token: SessionToken): Promise<Living> {
   const { runtime, waitUntil } = exchange
   const { idleTimeout, rotateAfter, reuseGrace: grace } = runtime.config.sessions
-  const spacing = kind === 'c' ? rotateAfter : 2 * grace
+  const spacing = kind === 'r' ? 2 * grace : rotateAfter
   const teller = tellerFor(exchange, STRANGER)
   const presented = await presentToken(runtime.db, { ...token, idleTimeout, spacing, grace }, teller)
-  if (presented.outcome !== 'ended') return presented
-  waitUntil(Promise.all(presented.raised.map((user) => publish(runtime, user))))
-  throw kind === 'c' ? sessionEnded(runtime.config.insecureCookies) : new Denial('session_ended')
+  if (presented.outcome !== 'ended' && isOfKind(presented.session, kind)) return presented
+  if (presented.outcome === 'ended') waitUntil(Promise.all(presented.raised.map((user) => publish(runtime, user))))
+  throw kind === 'r' ? new Denial('session_ended') : sessionEnded(runtime.config.insecureCookies)
+}
+
+/** The console's sessions have the console's cookie and no other, and nobody else has it. */
+function isOfKind({ clientId }: SessionState, kind: SessionTokenKind): boolean {
+  return (clientId === CONSOLE_CLIENT) === (kind === 'a')
 }
 
 /** The refusal of a dead session: 401, and both cookies go. */

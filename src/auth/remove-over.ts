@@ -5,6 +5,7 @@ import { removeOldAudit } from '../audit/store.ts'
 import { removeOldAssertions } from '../clients/store.ts'
 import type { Config } from '../config/config.ts'
 import { runBatch } from '../database.ts'
+import { removeOldFigures } from '../figures/store.ts'
 import { removeOldRevocations } from '../issuers/store.ts'
 import { removeOldResets } from '../resets/store.ts'
 import type { Runtime } from '../runtime.ts'
@@ -36,6 +37,7 @@ export async function removeOver({ db, config, log }: Pick<Runtime, 'db' | 'conf
       dropOldHints(db, config.sessions.idleTimeout, BATCH),
       removeOldSessions(db, SESSIONS_KEPT, BATCH),
       removeOldDeliveries(db, DELIVERIES_KEPT, BATCH),
+      removeOldFigures(db, BATCH),
       removeOldAudit(db, config.audit.retention, BATCH),
     ])
     if (removed.every((rows) => rows.length < BATCH)) return

@@ -13,6 +13,7 @@ import type { Body } from './body.ts'
 import { readBody } from './body.ts'
 import type { Transport } from './issue.ts'
 import { issue } from './issue.ts'
+import type { Proof } from './open.ts'
 import { openFor } from './open.ts'
 import { provePassword } from './prove-password.ts'
 import type { Site } from './same-site.ts'
@@ -25,7 +26,7 @@ export interface PasswordForm {
 }
 
 /** A user whose password was right, and the statements that belong to his sign-in. */
-interface Checked {
+export interface Checked {
   readonly user: UserRow
   readonly statements: readonly D1PreparedStatement[]
 }
@@ -45,11 +46,23 @@ export async function signIn(exchange: Exchange, site: Site): Promise<Response> 
  * @throws Denial `rate_limited`, `invalid_sign_in`, `unavailable`
  */
 export async function openByPassword(exchange: Exchange, form: PasswordForm): Promise<SessionState> {
-  await enforceAddressLimit(exchange)
-  const { user, statements } = await checkPassword(exchange, form)
+  const checked = await checkPassword(exchange, form)
+  return openChecked(exchange, checked, form.transport)
+}
+
+/**
+ * The session of a user whose password was right; `clientId` where it is the console's.
+ * @throws Denial `unavailable`
+ */
+export async function openChecked(
+  exchange: Exchange,
+  { user, statements }: Checked,
+  transport: Transport,
+  ofClient: Pick<Proof, 'clientId'> = {},
+): Promise<SessionState> {
   const { id: userId, sessionEpoch, passwordHash } = user
-  const proof = { userId, checked: { sessionEpoch, passwordHash }, amr: ['pwd'] }
-  const session = await openFor(exchange, proof, form.transport, { before: [], after: statements })
+  const proof = { userId, checked: { sessionEpoch, passwordHash }, amr: ['pwd'], ...ofClient }
+  const session = await openFor(exchange, proof, transport, { before: [], after: statements })
   if (session === null) throw new Denial('unavailable', { reason: 'changed since it was checked' })
   return session
 }
@@ -73,7 +86,9 @@ export async function enforceAddressLimit({ runtime, clientAddress }: Exchange):
   await enforceRateLimit(limiter, addressBlock(clientAddress))
 }
 
-async function checkPassword(exchange: Exchange, { email, password }: PasswordForm): Promise<Checked> {
+/** Opens nothing. @throws Denial `rate_limited`, `invalid_sign_in` */
+export async function checkPassword(exchange: Exchange, { email, password }: PasswordForm): Promise<Checked> {
+  await enforceAddressLimit(exchange)
   const { db } = exchange.runtime
   const taken = await takeTicket(db, email, addressBlock(exchange.clientAddress))
   const { user, ticket, outdated } = await provePassword(exchange, taken, password, 'sign_in')

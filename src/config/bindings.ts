@@ -27,10 +27,15 @@ export function requireStores(root: Table): void {
 /** Whoever guesses passwords or makes a provider work is slowed down. */
 export function requireSignInLimit(
   root: Table,
-  { passwords, providers }: Pick<Config, 'passwords' | 'providers'>,
+  { passwords, providers, console }: Pick<Config, 'passwords' | 'providers' | 'console'>,
 ): void {
-  if ((!passwords.signIn && providers.length === 0) || hasMethods(root.members, 'SIGN_IN_LIMIT', ['limit'])) return
-  const reason = passwords.signIn ? 'PASSWORDS.sign_in is on' : 'there are PROVIDERS'
+  const reasons = [
+    ...(passwords.signIn ? ['PASSWORDS.sign_in is on'] : []),
+    ...(providers.length > 0 ? ['there are PROVIDERS'] : []),
+    ...(console === null ? [] : ['there is an ADMIN_ORIGIN']),
+  ]
+  const [reason] = reasons
+  if (reason === undefined || hasMethods(root.members, 'SIGN_IN_LIMIT', ['limit'])) return
   refuse(root, 'SIGN_IN_LIMIT', `must be a rate limit binding, because ${reason}`)
 }
 

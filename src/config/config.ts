@@ -23,6 +23,8 @@ export interface Config {
   /** No trailing slash: `/auth`. */
   readonly authPath: string
   readonly webOrigins: readonly string[]
+  /** Where the console is; `null`: nowhere. */
+  readonly console: { readonly origin: string; readonly host: string } | null
   /** True on an `http://localhost` ISSUER only: cookies without `__Host-` and `Secure`. */
   readonly insecureCookies: boolean
   readonly tokens: { readonly accessTtl: number; readonly clockSkew: number }

@@ -13,6 +13,11 @@ export function isOrigin(text: string): boolean {
   return url !== null && url.origin === text && isSafe(url) && !/\*|\.$/.test(url.hostname)
 }
 
+/** The same for the console's: http also on the names below `localhost`, which browsers look up nowhere (RFC 6761 §6.3). */
+export function isConsoleOrigin(text: string): boolean {
+  return isOrigin(text) || /^http:\/\/[a-z0-9-]+\.localhost(?::\d+)?$/.test(parseUrl(text)?.origin === text ? text : '')
+}
+
 /** A list of origins, which may be empty; `*` counts where it is allowed. */
 export function readOrigins(table: Table, name: string, allowed: readonly string[] = []): readonly string[] | null {
   const origins = readTexts(table, name)

@@ -12,7 +12,7 @@ import type { Table } from './read.ts'
 import { readRoutes } from './routes.ts'
 import { readSelf } from './self.ts'
 import { canSignIn } from './unauthenticated.ts'
-import { refuseLaterVariables, refuseUnknownVariables } from './variables.ts'
+import { refuseUnknownVariables } from './variables.ts'
 import { readWebhooks } from './webhooks.ts'
 
 export type ParsedConfig =
@@ -38,9 +38,8 @@ function readConfig(root: Table): Config {
   const routes = readRoutes(root, { env: root.members, self, issuers, canSignIn: canSignIn(ways) })
   const names = routes.flatMap((route) => route.headers.map((header) => foldHeaderName(header.name)))
   requireStores(root)
-  requireSignInLimit(root, ways)
+  requireSignInLimit(root, { ...ways, console: self.console })
   refuseOtherMetrics(root)
-  refuseLaterVariables(root)
   refuseUnknownVariables(
     root,
     issuers.flatMap((issuer) => issuer.secret ?? []),

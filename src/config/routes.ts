@@ -96,6 +96,8 @@ function readRoute(table: Table, { env, self, issuers, canSignIn }: Surroundings
   if (claimsReserved(path, self.authPath) && coversHost(host, self.issuerHost)) {
     refuse(table, 'path', "must not be one of the gateway's own URLs")
   }
+  if (host !== null && host.source.toLowerCase() === self.console?.host)
+    refuse(table, 'host', "must not be ADMIN_ORIGIN's")
   return { key: table.key, path, host, upstream, ...admission, ...rest }
 }
 

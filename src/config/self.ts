@@ -1,10 +1,13 @@
-// What the gateway itself is called: ISSUER, AUDIENCE, AUTH_PATH, WEB_ORIGINS.
+// What the gateway itself is called: ISSUER, AUDIENCE, AUTH_PATH, WEB_ORIGINS, ADMIN_ORIGIN.
 
 import type { Config } from './config.ts'
-import { isOrigin, NOT_AN_ORIGIN, parseUrl, readOrigins } from './origin.ts'
+import { isConsoleOrigin, isOrigin, NOT_AN_ORIGIN, parseUrl, readOrigins } from './origin.ts'
 import { readText, refuse, requireMember, type Table } from './read.ts'
 
-export type Self = Pick<Config, 'issuer' | 'issuerHost' | 'audience' | 'authPath' | 'webOrigins' | 'insecureCookies'>
+export type Self = Pick<
+  Config,
+  'issuer' | 'issuerHost' | 'audience' | 'authPath' | 'webOrigins' | 'console' | 'insecureCookies'
+>
 
 export function readSelf(root: Table): Self {
   const issuer = readIssuer(root)
@@ -15,6 +18,7 @@ export function readSelf(root: Table): Self {
     audience: readAudience(root) ?? issuer,
     authPath: readAuthPath(root) ?? '/auth',
     webOrigins: readOrigins(root, 'WEB_ORIGINS') ?? [],
+    console: readConsole(root, url),
     insecureCookies: url?.protocol === 'http:',
   }
 }
@@ -41,3 +45,18 @@ function readAuthPath(root: Table): string | null {
   const good = /^(?:\/[a-z0-9_~-][a-z0-9._~-]*)+$/.test(path)
   return good ? path : refuse(root, 'AUTH_PATH', 'must be a path such as /auth: lower-case, without a trailing slash')
 }
+
+/** A host of its own, so that its cookies and ISSUER's never meet; one scheme for both, so that they have the same names. */
+function readConsole(root: Table, issuer: URL | null): Config['console'] {
+  const origin = readText(root, 'ADMIN_ORIGIN')
+  if (origin === null) return null
+  const url = parseUrl(origin)
+  if (url === null || !isConsoleOrigin(origin)) return refuse(root, 'ADMIN_ORIGIN', NOT_A_CONSOLE)
+  if (issuer === null) return null
+  if (url.hostname === issuer.hostname) return refuse(root, 'ADMIN_ORIGIN', "must have another host than ISSUER's")
+  if (url.protocol !== issuer.protocol) return refuse(root, 'ADMIN_ORIGIN', 'must be https or http like ISSUER')
+  return { origin, host: url.hostname }
+}
+
+const NOT_A_CONSOLE =
+  'must be an https origin such as https://admin.example.com and nothing more (http only for names such as admin.localhost)'

@@ -39,10 +39,3 @@ export function refuseUnknownVariables(root: Table, secrets: readonly string[]):
     refuse(root, name, `is an unknown variable${suggestion(name, VARIABLES)}`)
   }
 }
-
-/** Parts of the design that come in a later version. */
-export function refuseLaterVariables(root: Table): void {
-  for (const name of ['ADMIN_ORIGIN']) {
-    if (isWritten(root, name)) refuse(root, name, 'is not in this version yet')
-  }
-}

@@ -16,6 +16,10 @@ export interface Page {
   /** True where what was sent has to be mended: screen readers begin with the title. */
   readonly isMending?: boolean
   readonly wide?: boolean
+  /** What stands before it. */
+  readonly header?: Child
+  /** Rules of its own, after everybody's. */
+  readonly style?: string
   /** Where the page goes on to by itself (HTML §4.2.5.3). */
   readonly onward?: string
   readonly content: Child
@@ -65,7 +69,7 @@ function contentPolicy(nonce: string, formOrigins: readonly string[] | null): st
 }
 
 function document(
-  { heading, site, isMending = false, wide = false, onward, content }: Page,
+  { heading, site, isMending = false, wide = false, header, style = '', onward, content }: Page,
   nonce: string,
 ): JSX.Element {
   const title = [`${isMending ? 'Error: ' : ''}${heading}`, ...(site === null ? [] : [site])].join(' · ')
@@ -77,9 +81,10 @@ function document(
         <meta name="robots" content="noindex" />
         {onward !== undefined && <meta http-equiv="refresh" content={`0; url=${onward}`} />}
         <title>{title}</title>
-        <style nonce={nonce}>{raw(STYLE)}</style>
+        <style nonce={nonce}>{raw(STYLE + style)}</style>
       </head>
       <body>
+        {header}
         <main {...(wide && { class: 'wide' })}>
           {site !== null && <p class="site">{site}</p>}
           <h1>{heading}</h1>

@@ -2,15 +2,15 @@
 
 import { equalInConstantTime, hmac, randomText } from '../crypto.ts'
 
-/** `c` is a browser's session cookie, `r` the refresh token of an API client; neither passes for the other. */
-export type SessionTokenKind = 'c' | 'r'
+/** `c` is a browser's session cookie, `r` the refresh token of an API client, `a` the console's cookie; none passes for another. */
+export type SessionTokenKind = 'c' | 'r' | 'a'
 
 export interface SessionToken {
   readonly sessionId: string
   readonly generation: number
 }
 
-const FORM = /^gth_([cr])_(ses_[A-Za-z0-9_-]{22})\.([1-9][0-9]{0,15})\.([A-Za-z0-9_-]{43})$/
+const FORM = /^gth_([cra])_(ses_[A-Za-z0-9_-]{22})\.([1-9][0-9]{0,15})\.([A-Za-z0-9_-]{43})$/
 
 /** A new session id: 128 random bits. A shard would stand before them (docs/scale.md). */
 export function newSessionId(): string {

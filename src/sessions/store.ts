@@ -53,12 +53,16 @@ export interface ProviderSession {
 /** What is known of it while the session lives. */
 export type Beginning = Omit<ProviderSession, 'authTime' | 'issuedAt'>
 
+/** `client_id` of the console's sessions; the site's own are `gatehouse`, and neither passes for the other. */
+export const CONSOLE_CLIENT = 'gatehouse-console'
+
 export interface NewSession {
   readonly sessionId: string
   readonly userId: string
   /** What was checked; the session opens only if both still hold. */
   readonly checked: { readonly sessionEpoch: number; readonly passwordHash: string | null }
   readonly amr: readonly string[]
+  readonly clientId?: typeof CONSOLE_CLIENT
   /** Absent: signed in here and now. */
   readonly provider?: ProviderSession
   readonly absoluteTimeout: number
@@ -115,9 +119,9 @@ export function insertSession(db: Database, session: NewSession): D1PreparedStat
   return db
     .prepare(
       `INSERT INTO sessions (id, user_id, session_epoch, rotated_at, created_at, last_seen_at, expires_at, auth_time,
-         amr, user_agent, address, provider, provider_subject, provider_session, id_token_hint)
+         amr, user_agent, address, provider, provider_subject, provider_session, id_token_hint, client_id)
        SELECT ?1, u.id, u.session_epoch, unixepoch(), unixepoch(), unixepoch(), unixepoch() + ?5,
-         min(coalesce(?9, unixepoch()), unixepoch()), ?6, ?7, ?8, ?10, ?11, ?12, ?13
+         min(coalesce(?9, unixepoch()), unixepoch()), ?6, ?7, ?8, ?10, ?11, ?12, ?13, ?15
        FROM users u
        WHERE u.id = ?2 AND u.session_epoch = ?3 AND u.password_hash IS ?4 AND u.disabled_at IS NULL AND NOT ${LOGGED_OUT}`,
     )
@@ -136,6 +140,7 @@ export function insertSession(db: Database, session: NewSession): D1PreparedStat
       session.provider?.session ?? null,
       session.provider?.idToken ?? null,
       session.provider?.issuedAt ?? null,
+      session.clientId ?? 'gatehouse',
     )
 }
 

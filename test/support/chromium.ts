@@ -14,7 +14,7 @@ const LAUNCHED_WITHIN_MS = 60_000
 
 const FLAGS = [
   // Nobody is called but this machine, whatever a page or the browser itself would like.
-  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1',
+  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.localhost, EXCLUDE 127.0.0.1',
   '--no-proxy-server',
   '--disable-background-networking',
   '--disable-component-update',

@@ -14,7 +14,7 @@ interface Open {
 }
 
 const VOID = new Set(['meta', 'input', 'br', 'hr', 'img', 'link'])
-const TOKEN = /<(\/?)([a-z][a-z0-9]*)((?:\s+[a-z-]+="[^"<>]*")*)\s*(\/?)>|([^<>]+)/gy
+const TOKEN = /<(\/?)([a-z][a-z0-9]*)((?:\s+[a-zA-Z0-9-]+="[^"<>]*")*)\s*(\/?)>|([^<>]+)/gy
 const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'" }
 
 /** Every element of a document. @throws Error where tags do not nest, or something stands where it must not */
@@ -48,7 +48,10 @@ export function parseHtml(html: string): readonly Element[] {
 }
 
 function parseAttributes(text: string): Readonly<Record<string, string>> {
-  const found = [...text.matchAll(/([a-z-]+)="([^"]*)"/g)].map(([, name = '', value = '']) => [name, decode(value)])
+  const found = [...text.matchAll(/([a-zA-Z0-9-]+)="([^"]*)"/g)].map(([, name = '', value = '']) => [
+    name,
+    decode(value),
+  ])
   if (new Set(found.map(([name]) => name)).size < found.length) throw new Error(`an attribute twice: ${text}`)
   return Object.fromEntries(found)
 }

@@ -187,6 +187,7 @@ export async function lengthenBlocks(): Promise<void> {
 /** Tests of a file share D1 and KV: each world begins with neither rows nor markers. */
 async function emptyStorage(): Promise<void> {
   const tables = [
+    'figures',
     'deliveries',
     'audit_events',
     'password_resets',

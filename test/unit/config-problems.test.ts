@@ -49,7 +49,22 @@ describe('a variable', () => {
     [{ WEB_ORIGINS: ['http://app.example.com'] }, `WEB_ORIGINS[0] ${ORIGIN}`],
     [{ WEB_ORIGINS: ['null'] }, `WEB_ORIGINS[0] ${ORIGIN}`],
     [{ WEB_ORIGINS: ['https://*.example.com'] }, `WEB_ORIGINS[0] ${ORIGIN}`],
-    [{ ADMIN_ORIGIN: 'https://admin.example.com' }, 'ADMIN_ORIGIN is not in this version yet'],
+    ...[
+      'http://admin.example.com',
+      'https://admin.example.com/',
+      'https://Admin.example.com',
+      'https://user@admin.example.com',
+      'https://admin.example.com?x',
+      'http://admin.localhost.example.com',
+      'http://a.b.localhost',
+      '*',
+    ].map((origin): [Env, string] => [
+      { ADMIN_ORIGIN: origin },
+      'ADMIN_ORIGIN must be an https origin such as https://admin.example.com and nothing more (http only for names such as admin.localhost)',
+    ]),
+    [{ ADMIN_ORIGIN: 'https://api.example.com' }, "ADMIN_ORIGIN must have another host than ISSUER's"],
+    [{ ADMIN_ORIGIN: 'https://api.example.com:8443' }, "ADMIN_ORIGIN must have another host than ISSUER's"],
+    [{ ADMIN_ORIGIN: 'http://admin.localhost' }, 'ADMIN_ORIGIN must be https or http like ISSUER'],
     [{ ROUTS: 'x' }, 'ROUTS is an unknown variable; did you mean ROUTES?'],
     [{ issuer: 'x' }, 'issuer is an unknown variable; did you mean ISSUER?'],
     [{ SOMETHING_ELSE: { x: 1 } }, 'SOMETHING_ELSE is an unknown variable'],
@@ -65,6 +80,10 @@ describe('a variable', () => {
     [
       { PROVIDERS: [provider], SIGN_IN_LIMIT: undefined },
       'SIGN_IN_LIMIT must be a rate limit binding, because there are PROVIDERS',
+    ],
+    [
+      { ADMIN_ORIGIN: 'https://admin.example.com', SIGN_IN_LIMIT: undefined },
+      'SIGN_IN_LIMIT must be a rate limit binding, because there is an ADMIN_ORIGIN',
     ],
   ])('%j is refused', (changes, problem) => {
     expect(problems(changes)).toEqual([problem])

@@ -24,6 +24,7 @@ describe('the smallest configuration', () => {
       audience: 'https://api.example.com',
       authPath: '/auth',
       webOrigins: [],
+      console: null,
       insecureCookies: false,
       tokens: { accessTtl: 900, clockSkew: 5 },
       sessions: {

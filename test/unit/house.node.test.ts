@@ -18,6 +18,7 @@ const rules = [
       'admin/store.ts',
       'audit/store.ts',
       'clients/store.ts',
+      'figures/store.ts',
       'resets/store.ts',
       'webhooks/store.ts',
       'database.ts',

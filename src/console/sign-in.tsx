@@ -1,0 +1,97 @@
+// Signing in and out of the console: a password, and only with the scope; nothing opens for anybody else.
+
+import type { JSX } from 'hono/jsx/jsx-runtime'
+
+import { parseEmail } from '../accounts/email.ts'
+import { readBody } from '../auth/body.ts'
+import { clearingCookies, cookieNames } from '../auth/cookies.ts'
+import { publishEnded } from '../auth/effective.ts'
+import { findBrowserSession } from '../auth/open.ts'
+import { checkPassword, openChecked, parsePasswordForm } from '../auth/sign-in.ts'
+import { tellerFor } from '../auth/teller.ts'
+import { Denial, denialHeaders } from '../denial.ts'
+import type { Problem } from '../pages/form.tsx'
+import { commonProblem, Field, ProblemBox, submitOrShow } from '../pages/form.tsx'
+import type { PageAnswer } from '../pages/layout.tsx'
+import { answerPage } from '../pages/layout.tsx'
+import { answerSeeOther } from '../pages/see-other.ts'
+import type { Exchange } from '../runtime.ts'
+import { endOne } from '../sessions/lifecycle.ts'
+import { CONSOLE_CLIENT } from '../sessions/store.ts'
+import { cookieOf, SCOPE } from './administrator.ts'
+
+/** `GET /sign-in`, whoever asks. */
+export function showSignIn({ runtime }: Exchange): Promise<Response> {
+  return answerForm(runtime.config.console?.host ?? null, { email: '', problem: null })
+}
+
+/**
+ * `POST /sign-in`. The scope is looked at before a session opens, and again at each request.
+ * @throws Denial `insufficient_scope`, and of a body that is no such form `invalid_request`, `too_large`
+ */
+export async function submitSignIn(exchange: Exchange): Promise<Response> {
+  const body = await readBody(exchange.request, ['email', 'password'])
+  return submitOrShow(
+    exchange,
+    async () => {
+      const checked = await checkPassword(exchange, parsePasswordForm(body, 'same'))
+      if (!checked.user.scopes.includes(SCOPE))
+        throw new Denial('insufficient_scope', { members: { missing: [SCOPE] } })
+      const session = await openChecked(exchange, checked, 'cookie', { clientId: CONSOLE_CLIENT })
+      return answerSeeOther('/', [cookieOf(exchange, session)])
+    },
+    (denial) => {
+      const email = body['email'] ?? ''
+      const form = { email, problem: findProblem(denial, email) }
+      const answer = { status: denial.status, headers: denialHeaders(denial) }
+      return answerForm(exchange.runtime.config.console?.host ?? null, form, answer)
+    },
+  )
+}
+
+/** `POST /sign-out`. Safe to repeat. @throws Denial `ambiguous_credential` */
+export async function submitSignOut(exchange: Exchange): Promise<Response> {
+  const { runtime } = exchange
+  const sessionId = findBrowserSession(exchange, 'a')
+  if (sessionId !== null) {
+    await publishEnded(runtime, await endOne(runtime.db, sessionId, 'sign_out', tellerFor(exchange, null)))
+  }
+  return answerSeeOther('/sign-in', clearingCookies(cookieNames(runtime.config.insecureCookies)))
+}
+
+function findProblem(denial: Denial, email: string): Problem {
+  if (denial.code === 'invalid_sign_in') {
+    return { text: 'The e-mail address or the password is wrong.', fields: ['password', 'email'] }
+  }
+  if (denial.code !== 'invalid_request') return commonProblem(denial)
+  return parseEmail(email) === null
+    ? { text: 'Please enter an e-mail address.', fields: ['email'] }
+    : { text: 'Please enter your password.', fields: ['password'] }
+}
+
+interface Form {
+  readonly email: string
+  readonly problem: Problem | null
+}
+
+function answerForm(site: string | null, form: Form, answer: Omit<PageAnswer, 'formOrigins'> = {}): Promise<Response> {
+  const page = { heading: 'Sign in to the console', site, isMending: form.problem !== null }
+  return answerPage({ ...page, content: <Content {...form} /> }, { ...answer, formOrigins: [] })
+}
+
+function Content({ email, problem }: Form): JSX.Element {
+  return (
+    <>
+      <ProblemBox problem={problem} />
+      <form class="fields" method="post" action="/sign-in">
+        <Field
+          {...{ name: 'email', label: 'E-mail address', type: 'text', autocomplete: 'username', value: email, problem }}
+        />
+        <Field
+          {...{ name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password', problem }}
+        />
+        <button class="whole">Sign in</button>
+      </form>
+    </>
+  )
+}
