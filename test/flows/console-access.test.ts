@@ -135,6 +135,14 @@ describe('signing in to the console', () => {
     expect(await env.DB.prepare('SELECT count(DISTINCT account) AS n FROM sign_in_attempts').first('n')).toBe(2)
   })
 
+  it('is open where the site’s own way in is closed', async () => {
+    const world = await createConsoleWorld({ vars: { PASSWORDS: { sign_in: false } } })
+    const form = { email: administrator.email, password: PASSWORD }
+    expect((await world.post('/auth/sign-in', form, { Origin: ISSUER })).status).toBe(404)
+    const { see } = await operate(world)
+    expect((await see('/users')).status).toBe(200)
+  })
+
   it('ends by signing out', async () => {
     const world = await createConsoleWorld()
     const operator = await operate(world)
