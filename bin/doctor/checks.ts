@@ -106,10 +106,7 @@ async function lookAtSchema({ deployment, schema, place }: Patient): Promise<Fin
   const missing = schema.parts.filter((part) => !present.has(part))
   if (missing.length === 0) return ok('D1 has every table, column and index of schema.sql')
   const named = `${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ` and ${missing.length - 5} more` : ''}`
-  return bad(
-    `D1 lacks ${named}`,
-    `npx wrangler d1 execute DB ${place} --file schema.sql, and the files of migrations/ if any`,
-  )
+  return bad(`D1 lacks ${named}`, `npx wrangler d1 migrations apply DB ${place}`)
 }
 
 /** Each digest of recent changes is a sign of life that the cron leaves in KV anyway. */

@@ -155,6 +155,7 @@ describe('npm run doctor', () => {
     mkdirSync(join(folder, 'src'))
     writeFileSync(join(folder, 'src', 'index.ts'), 'export default {}')
     cpSync(join(ROOT, 'schema.sql'), join(folder, 'schema.sql'))
+    cpSync(join(ROOT, 'migrations'), join(folder, 'migrations'), { recursive: true })
     const wrangler = (...args: readonly string[]) =>
       promisify(execFile)(
         process.execPath,
@@ -169,10 +170,10 @@ describe('npm run doctor', () => {
 
     const before = await doctor()
     expect(before.code).toBe(1)
-    expect(before.said).toMatch(/^bad {3}schema +D1 lacks .*\n +-> npx wrangler d1 execute DB --local/m)
+    expect(before.said).toMatch(/^bad {3}schema +D1 lacks .*\n +-> npx wrangler d1 migrations apply DB --local/m)
     expect(before.said).toMatch(/^bad {3}cron +it has told of no recent changes/m)
 
-    await wrangler('d1', 'execute', 'DB', '--file', 'schema.sql')
+    await wrangler('d1', 'migrations', 'apply', 'DB')
     const tick = String(Math.floor(Date.now() / 1000))
     await wrangler('kv', 'key', 'put', `recent:${tick}`, '{}', '--binding', 'MARKERS')
     const after = await doctor()
