@@ -13,6 +13,7 @@ export interface Mutant {
 }
 
 const STORE = 'src/sessions/store.ts'
+const PUBLICATION_STORE = 'src/sessions/publication-store.ts'
 const PUBLISH = 'src/sessions/publish.ts'
 const ROTATION = 'src/sessions/rotation.ts'
 const LIFECYCLE = 'src/sessions/lifecycle.ts'
@@ -254,7 +255,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'what was confirmed counts as settled at once',
     edits: [
       {
-        file: STORE,
+        file: PUBLICATION_STORE,
         from: 'iif(changed_at + ${UNSETTLED_SECONDS} <= unixepoch(), ?2, settled_version)',
         to: '?2',
       },
@@ -316,7 +317,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'what is cut off a digest is not said',
-    edits: [{ file: STORE, from: "json_object('since', since,", to: "json_object('since', unixepoch() - ?1," }],
+    edits: [
+      { file: PUBLICATION_STORE, from: "json_object('since', since,", to: "json_object('since', unixepoch() - ?1," },
+    ],
   },
   {
     name: 'a version is raised without saying when',

@@ -13,11 +13,6 @@ import {
   awaitMarker,
   endSession,
   endSurplus,
-  endingSession,
-  openedSession,
-  profileChange,
-  sessionsOf,
-  surplusSessions,
   insertVouchedSession,
   parseRaised,
   parseSession,
@@ -27,6 +22,7 @@ import {
   selectSession,
   updateProfile,
 } from '../sessions/store.ts'
+import { endingSession, openedSession, profileChange, sessionsOf, surplusSessions } from '../sessions/told-store.ts'
 import { MAX_PROFILE_BYTES } from '../tokens/mint.ts'
 import type { ControlMember, ProfileChange } from './control-header.ts'
 

@@ -9,7 +9,8 @@ import { removeOldFigures } from '../figures/store.ts'
 import { removeOldRevocations } from '../issuers/store.ts'
 import { removeOldResets } from '../resets/store.ts'
 import type { Runtime } from '../runtime.ts'
-import { dropOldHints, removeOldLogoutTokens, removeOldSessions } from '../sessions/store.ts'
+import { dropOldHints, removeOldLogoutTokens } from '../sessions/provider-store.ts'
+import { removeOldSessions } from '../sessions/store.ts'
 import { removeOldDeliveries } from '../webhooks/store.ts'
 
 /** Rows of a kind that one batch removes: others wait for D1 no longer than that takes. */

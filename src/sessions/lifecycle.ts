@@ -4,16 +4,7 @@ import type { Teller } from '../audit/tell.ts'
 import { tell } from '../audit/tell.ts'
 import type { Database } from '../database.ts'
 import { isTaken, runBatch } from '../database.ts'
-import type {
-  Beginning,
-  Device,
-  NewSession,
-  NotedLogout,
-  PasswordChange,
-  PrincipalState,
-  RaisedVersion,
-  SessionState,
-} from './store.ts'
+import type { NotedLogout } from './provider-store.ts'
 import {
   dropHintsOf,
   endOfProvider,
@@ -21,20 +12,22 @@ import {
   parseProviderSession,
   raiseVersionsOfProvider,
   selectProviderSession,
+} from './provider-store.ts'
+import type {
+  Beginning,
+  Device,
+  NewSession,
+  PasswordChange,
+  PrincipalState,
+  RaisedVersion,
+  SessionState,
+} from './store.ts'
+import {
   awaitMarker,
   countAlive,
   endOthersOf,
   endOwn,
-  endingSession,
   keepSession,
-  openedSession,
-  otherSessions,
-  ownSession,
-  passwordChange,
-  sessionsBeside,
-  sessionsOfOldPassword,
-  sessionsOfProvider,
-  surplusSessions,
   parseDevice,
   parsePrincipal,
   raiseVersionOfOthers,
@@ -53,6 +46,17 @@ import {
   selectPrincipal,
   selectSession,
 } from './store.ts'
+import {
+  endingSession,
+  openedSession,
+  otherSessions,
+  ownSession,
+  passwordChange,
+  sessionsBeside,
+  sessionsOfOldPassword,
+  sessionsOfProvider,
+  surplusSessions,
+} from './told-store.ts'
 
 export interface SessionLimits {
   readonly idleTimeout: number

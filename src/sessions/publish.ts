@@ -6,15 +6,9 @@ import { inLanes } from '../lanes.ts'
 import type { Log } from '../log.ts'
 import { describeFault } from '../log.ts'
 import type { Markers } from './markers.ts'
+import { confirmPublished, countUnpublished, selectUnsettled, selectUnpublished } from './publication-store.ts'
 import type { RaisedVersion } from './store.ts'
-import {
-  confirmPublished,
-  countUnpublished,
-  parseCount,
-  parseRaised,
-  selectUnsettled,
-  selectUnpublished,
-} from './store.ts'
+import { parseCount, parseRaised } from './store.ts'
 
 export interface Publisher {
   readonly db: Database

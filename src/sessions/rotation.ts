@@ -11,11 +11,11 @@ import {
   parseSession,
   presentCurrent,
   raiseVersionForReuse,
-  reusedSession,
   rotateSession,
   selectHonoured,
   selectSession,
 } from './store.ts'
+import { reusedSession } from './told-store.ts'
 
 export type Presented =
   /** The token is current and young enough, and stays what it is. */

@@ -162,7 +162,7 @@ export function raiseVersionOfSession(db: Database, sessionId: string, onlyIfOpe
 }
 
 /** With the session goes the ID token that was kept to sign out by. */
-const END = `ended_at = unixepoch(), id_token_hint = NULL`
+export const END = `ended_at = unixepoch(), id_token_hint = NULL`
 
 /** Ends one session; where `onlyIfOpened` names another session, only if that one exists. */
 export function endSession(db: Database, sessionId: string, reason: string, onlyIfOpened: string): D1PreparedStatement {
@@ -175,7 +175,7 @@ export function endSession(db: Database, sessionId: string, reason: string, only
     .bind(sessionId, reason, onlyIfOpened)
 }
 
-const SURPLUS = `SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.user_id = ?2 AND ${ALIVE}
+export const SURPLUS = `SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.user_id = ?2 AND ${ALIVE}
   ORDER BY s.created_at DESC, s.rowid DESC LIMIT -1 OFFSET ?3`
 
 /** Raises the user's version if more than `maxPerUser` of his sessions are alive. */
@@ -252,7 +252,7 @@ export function presentCurrent(
 }
 
 /** What is neither current nor a predecessor in its window was stolen, or is what a thief left to its owner. */
-const REUSED = `${LIVING} AND generation > ?3 AND NOT (${IN_GRACE})`
+export const REUSED = `${LIVING} AND generation > ?3 AND NOT (${IN_GRACE})`
 
 /**
  * Whether presenting the token now would be a success: it is current, or of a database that went back, or a predecessor
@@ -282,117 +282,6 @@ export function endReused(db: Database, presented: Presentation): D1PreparedStat
   return db
     .prepare(`UPDATE sessions SET ${END}, end_reason = 'reuse' WHERE id = ?2 AND ${REUSED} RETURNING id`)
     .bind(presented.idleTimeout, presented.sessionId, presented.generation, 0, presented.grace)
-}
-
-/** How a session that has not ended began, if a provider began it. */
-export function selectProviderSession(db: Database, sessionId: string): D1PreparedStatement {
-  return db
-    .prepare(
-      `SELECT provider, provider_subject, provider_session, id_token_hint FROM sessions
-       WHERE id = ?1 AND ended_at IS NULL AND provider IS NOT NULL`,
-    )
-    .bind(sessionId)
-}
-
-/** Makes a provider's subject that is nobody's a way in of a session's user, if that session is alive. */
-export function insertIdentityOfSession(
-  db: Database,
-  sessionId: string,
-  idleTimeout: number,
-  identity: { readonly provider: string; readonly subject: string },
-): D1PreparedStatement {
-  return db
-    .prepare(
-      `INSERT INTO identities (provider, subject, user_id, created_at)
-       SELECT ?3, ?4, u.id, unixepoch() FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?2 AND ${ALIVE}
-       ON CONFLICT (provider, subject) DO NOTHING`,
-    )
-    .bind(idleTimeout, sessionId, identity.provider, identity.subject)
-}
-
-/** What a provider says is over: a session of its own, everything of a subject, or the former if it is of the latter or was never named. */
-export interface ProviderLogout {
-  readonly provider: string
-  readonly subject: string | null
-  readonly session: string | null
-}
-
-/** As the token says it, in unix seconds. */
-export interface NotedLogout extends ProviderLogout {
-  readonly jti: string
-  readonly issuedAt: number
-  /** Until when it could come again. */
-  readonly expiresAt: number
-}
-
-/**
- * Sessions that the provider began, and no others, each by the index that fits. Neither subject nor session: none. Where both
- * are named, sessions of the subject that no ID token has named are over too: any of them may be the one that is meant.
- */
-const OF_PROVIDER = `ended_at IS NULL AND id IN (
-  SELECT id FROM sessions WHERE provider = ?1 AND provider_session = ?3 AND (?2 IS NULL OR provider_subject = ?2)
-  UNION ALL
-  SELECT id FROM sessions WHERE provider = ?1 AND provider_subject = ?2 AND (?3 IS NULL OR provider_session IS NULL))`
-
-/** Takes note of a logout token; one that came before breaks the primary key, and with it the transaction. */
-export function insertLogoutToken(db: Database, token: NotedLogout): D1PreparedStatement {
-  return db
-    .prepare(
-      `INSERT INTO logout_tokens (provider, jti, subject, provider_session, issued_at, expires_at)
-       VALUES (?1, ?2, ?3, ?4, ?5, ?6)`,
-    )
-    .bind(token.provider, token.jti, token.subject, token.session, token.issuedAt, token.expiresAt)
-}
-
-/** Raises the versions of the users whose sessions a provider is about to end. */
-export function raiseVersionsOfProvider(db: Database, logout: ProviderLogout): D1PreparedStatement {
-  return db
-    .prepare(
-      `UPDATE users SET ${RAISE} WHERE id IN (SELECT user_id FROM sessions WHERE ${OF_PROVIDER})
-       RETURNING id, token_version`,
-    )
-    .bind(logout.provider, logout.subject, logout.session)
-}
-
-/** Ends the sessions that a provider says are over. */
-export function endOfProvider(db: Database, logout: ProviderLogout): D1PreparedStatement {
-  return db
-    .prepare(`UPDATE sessions SET ${END}, end_reason = 'provider' WHERE ${OF_PROVIDER} RETURNING id`)
-    .bind(logout.provider, logout.subject, logout.session)
-}
-
-/** Deletes up to `limit` logout tokens that have expired, the oldest first. */
-export function removeOldLogoutTokens(db: Database, limit: number): D1PreparedStatement {
-  return db
-    .prepare(
-      `DELETE FROM logout_tokens WHERE (provider, jti) IN (
-         SELECT provider, jti FROM logout_tokens WHERE expires_at < unixepoch() ORDER BY expires_at LIMIT ?1)
-       RETURNING 1`,
-    )
-    .bind(limit)
-}
-
-/** Drops up to `limit` ID tokens of sessions that are over because nobody used them, or with all of their user's. */
-export function dropOldHints(db: Database, idleTimeout: number, limit: number): D1PreparedStatement {
-  return db
-    .prepare(
-      `UPDATE sessions SET id_token_hint = NULL WHERE id IN (
-         SELECT id FROM sessions WHERE id_token_hint IS NOT NULL AND last_seen_at <= unixepoch() - ?1
-         ORDER BY last_seen_at LIMIT ?2)
-       RETURNING 1`,
-    )
-    .bind(idleTimeout, limit)
-}
-
-/** Drops the ID tokens of a user's sessions that the raising of his epoch has ended. Comes after it. */
-export function dropHintsOf(db: Database, sessionId: string): D1PreparedStatement {
-  return db
-    .prepare(
-      `UPDATE sessions SET id_token_hint = NULL
-       WHERE id_token_hint IS NOT NULL AND user_id = (SELECT user_id FROM sessions WHERE id = ?1)
-         AND session_epoch < (SELECT session_epoch FROM users WHERE id = sessions.user_id)`,
-    )
-    .bind(sessionId)
 }
 
 /** How many sessions of the user are alive. */
@@ -463,7 +352,7 @@ export function endOwn(db: Database, userId: string, sessionId: string, idleTime
 }
 
 /** A living session of a user, and his living ones beside it. */
-const OWN = `SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?3 AND s.user_id = ?2 AND ${ALIVE}`
+export const OWN = `SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?3 AND s.user_id = ?2 AND ${ALIVE}`
 const OTHERS = `SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id <> ?3 AND s.user_id = ?2 AND ${ALIVE}`
 
 /** Raises the version of a user whose other sessions are about to be ended; no row where his own is not alive, or alone. */
@@ -584,90 +473,16 @@ export function updateProfile(db: Database, userId: string, profile: ProfileUpda
 }
 
 /** What a user will have; `?1` is his id. */
-const MERGED = `merged AS (
+export const MERGED = `merged AS (
   SELECT coalesce(?2, roles) AS roles, coalesce(?3, scopes) AS scopes, json_patch(claims, ?4) AS claims
   FROM users WHERE id = ?1)`
 
-function profileParameters(userId: string, { roles, scopes, claims }: ProfileUpdate): Source['parameters'] {
+export function profileParameters(userId: string, { roles, scopes, claims }: ProfileUpdate): Source['parameters'] {
   return [userId, textsOf(roles), textsOf(scopes), JSON.stringify(claims)]
 }
 
 function textsOf(texts: readonly string[] | null): string | null {
   return texts === null ? null : JSON.stringify(texts)
-}
-
-/** Seconds after a change in which an older put, of a request that died, may still come last. */
-const UNSETTLED_SECONDS = 300
-
-/**
- * Notes that a version reached KV, and tells the version that is current by now. A put that comes so late that nothing
- * older can be on its way any more settles the version.
- */
-export function confirmPublished(db: Database, userId: string, version: number): D1PreparedStatement {
-  return db
-    .prepare(
-      `UPDATE users SET published_version = max(coalesce(published_version, 0), ?2),
-         settled_version = iif(changed_at + ${UNSETTLED_SECONDS} <= unixepoch(), ?2, settled_version)
-       WHERE id = ?1 RETURNING id, token_version`,
-    )
-    .bind(userId, version)
-}
-
-/** Who has never signed in has no tokens: his `published_version` is `NULL`, and nothing waits. */
-const UNPUBLISHED = `published_version < token_version`
-const UNSETTLED = `published_version >= token_version AND (settled_version IS NULL OR settled_version < token_version)`
-
-/** Of a backlog, those who are chosen from by chance: to rank all of a million would take longer than a tick has. */
-const SIGHT = 10_000
-
-/**
- * Users whose version was never confirmed in KV: the `share` that waits longest, then as many of those behind them by
- * chance, so that nobody whose put fails again and again is in the others' way.
- */
-export function selectUnpublished(db: Database, share: number): D1PreparedStatement {
-  const waiting = `SELECT id, token_version FROM users WHERE ${UNPUBLISHED} ORDER BY changed_at, id`
-  return db
-    .prepare(
-      `SELECT * FROM (${waiting} LIMIT ?1)
-       UNION ALL
-       SELECT * FROM (SELECT * FROM (${waiting} LIMIT ${SIGHT} OFFSET ?1) ORDER BY random() LIMIT ?1)`,
-    )
-    .bind(share)
-}
-
-/**
- * Users whose version was confirmed and is not settled: a put that was on its way may have come last. Those of a minute ago
- * come first, because theirs is over by now and this tick is their first; of the others as many as there is room for.
- */
-export function selectUnsettled(db: Database, limit: number): D1PreparedStatement {
-  return db
-    .prepare(
-      `SELECT id, token_version FROM users WHERE ${UNSETTLED}
-       ORDER BY changed_at > unixepoch() - 60, changed_at <= unixepoch() - 120, random() LIMIT ?1`,
-    )
-    .bind(limit)
-}
-
-/**
- * The digest of recent changes, as JSON: everybody who changed in the last `window` seconds. Where they are more than `cap`,
- * those of the oldest second are left out, and it begins after them.
- */
-export function selectRecent(db: Database, window: number, cap: number): D1PreparedStatement {
-  return db
-    .prepare(
-      `SELECT json_object('since', since, 'as_of', unixepoch(), 'versions',
-         json((SELECT json_group_object(id, token_version) FROM users WHERE changed_at >= since))) AS digest
-       FROM (SELECT coalesce((SELECT changed_at + 1 FROM users WHERE changed_at >= unixepoch() - ?1
-         ORDER BY changed_at DESC LIMIT 1 OFFSET ?2), unixepoch() - ?1) AS since)`,
-    )
-    .bind(window, cap)
-}
-
-/** How many users `selectUnpublished` and `selectUnsettled` have to choose from. */
-export function countUnpublished(db: Database): D1PreparedStatement {
-  return db.prepare(
-    `SELECT (SELECT count(*) FROM users WHERE ${UNPUBLISHED}) + (SELECT count(*) FROM users WHERE ${UNSETTLED}) AS count`,
-  )
 }
 
 /** Deletes up to `limit` sessions that have been over for `keep` seconds, the oldest first; a row for each. */
@@ -680,139 +495,6 @@ export function removeOldSessions(db: Database, keep: number, limit: number): D1
        RETURNING 1`,
     )
     .bind(keep, limit)
-}
-
-/** The session that a batch has opened, if it did. Comes after its insertion. */
-export function openedSession(sessionId: string): Source {
-  const details = `json_object('session', id, 'amr', json(amr), 'address', address, 'provider', provider)`
-  return { sql: `SELECT user_id AS target, ${details} AS details FROM sessions WHERE id = ?1`, parameters: [sessionId] }
-}
-
-/** How sources tell of sessions that end: all of a user's in one event. */
-const SESSIONS = `json_object('sessions', json_group_array(s.id)) AS details`
-
-/** The session that `endSession` is about to end, unless an epoch has ended it before. */
-export function endingSession(sessionId: string, onlyIfOpened: string): Source {
-  return {
-    sql: `SELECT s.user_id AS target, ${SESSIONS} FROM sessions s JOIN users u ON u.id = s.user_id
-      WHERE s.id = ?1 AND s.ended_at IS NULL AND s.session_epoch = u.session_epoch
-        AND (?2 = '' OR EXISTS (SELECT 1 FROM sessions WHERE id = ?2))
-      GROUP BY s.user_id`,
-    parameters: [sessionId, onlyIfOpened],
-  }
-}
-
-/** The sessions that `endSurplus` is about to end. */
-export function surplusSessions(userId: string, idleTimeout: number, maxPerUser: number): Source {
-  return {
-    sql: `SELECT ?2 AS target, ${SESSIONS} FROM (${SURPLUS}) s HAVING count(*) > 0`,
-    parameters: [idleTimeout, userId, maxPerUser],
-  }
-}
-
-/** The session that `endReused` is about to end. Comes after `rotateSession`. */
-export function reusedSession({ idleTimeout, sessionId, generation, grace }: Presentation): Source {
-  return {
-    sql: `SELECT user_id AS target, json_object('sessions', json_array(id)) AS details FROM sessions
-      WHERE id = ?2 AND ${REUSED}`,
-    parameters: [idleTimeout, sessionId, generation, 0, grace],
-  }
-}
-
-/** The sessions that `raiseEpoch` is about to end. */
-export function sessionsBeside(sessionId: string, idleTimeout: number): Source {
-  return {
-    sql: `SELECT s.user_id AS target, ${SESSIONS} FROM sessions s JOIN users u ON u.id = s.user_id
-      WHERE ${ALIVE} AND s.user_id = (
-        SELECT s.user_id FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?2 AND ${ALIVE})
-      GROUP BY s.user_id`,
-    parameters: [idleTimeout, sessionId],
-  }
-}
-
-/** The sessions that `raiseEpochOf` is about to end. */
-export function sessionsOf(userId: string, idleTimeout: number): Source {
-  return {
-    sql: `SELECT s.user_id AS target, ${SESSIONS} FROM sessions s JOIN users u ON u.id = s.user_id
-      WHERE s.user_id = ?2 AND ${ALIVE} GROUP BY s.user_id`,
-    parameters: [idleTimeout, userId],
-  }
-}
-
-/** The session that `endOwn` is about to end. */
-export function ownSession(userId: string, sessionId: string, idleTimeout: number): Source {
-  return {
-    sql: `SELECT s.user_id AS target, ${SESSIONS} FROM sessions s JOIN users u ON u.id = s.user_id
-      WHERE s.id = ?3 AND s.user_id = ?2 AND ${ALIVE} GROUP BY s.user_id`,
-    parameters: [idleTimeout, userId, sessionId],
-  }
-}
-
-/** The sessions that `endOthersOf` is about to end. */
-export function otherSessions(userId: string, sessionId: string, idleTimeout: number): Source {
-  return {
-    sql: `SELECT s.user_id AS target, ${SESSIONS} FROM sessions s JOIN users u ON u.id = s.user_id
-      WHERE s.user_id = ?2 AND s.id <> ?3 AND ${ALIVE} AND EXISTS (${OWN}) GROUP BY s.user_id`,
-    parameters: [idleTimeout, userId, sessionId],
-  }
-}
-
-/** The sessions that `endOfProvider` is about to end, a row for each user. */
-export function sessionsOfProvider(logout: ProviderLogout): Source {
-  return {
-    sql: `SELECT s.user_id AS target, ${SESSIONS} FROM sessions s JOIN users u ON u.id = s.user_id
-      WHERE s.id IN (SELECT id FROM sessions WHERE ${OF_PROVIDER}) AND s.session_epoch = u.session_epoch
-      GROUP BY s.user_id`,
-    parameters: [logout.provider, logout.subject, logout.session],
-  }
-}
-
-/** The user to whom `insertIdentityOfSession` is about to give another way in. */
-export function newIdentity(
-  sessionId: string,
-  idleTimeout: number,
-  { provider, subject }: { readonly provider: string; readonly subject: string },
-): Source {
-  return {
-    sql: `SELECT u.id AS target, json_object('provider', ?3) AS details
-      FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?2 AND ${ALIVE}
-        AND NOT EXISTS (SELECT 1 FROM identities WHERE provider = ?3 AND subject = ?4)`,
-    parameters: [idleTimeout, sessionId, provider, subject],
-  }
-}
-
-/** The user whose password `replacePassword` is about to replace. */
-export function passwordChange({ sessionId, from }: PasswordChange, idleTimeout: number): Source {
-  return {
-    sql: `SELECT u.id AS target, json_object('session', s.id) AS details FROM sessions s JOIN users u ON u.id = s.user_id
-      WHERE s.id = ?2 AND ${ALIVE} AND u.password_hash = ?3`,
-    parameters: [idleTimeout, sessionId, from],
-  }
-}
-
-/** The other sessions that `replacePassword` is about to end. */
-export function sessionsOfOldPassword({ sessionId, from }: PasswordChange, idleTimeout: number): Source {
-  return {
-    sql: `SELECT s.user_id AS target, ${SESSIONS} FROM sessions s JOIN users u ON u.id = s.user_id
-      WHERE ${ALIVE} AND s.id <> ?2 AND u.password_hash = ?3 AND s.user_id = (
-        SELECT s.user_id FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?2 AND ${ALIVE})
-      GROUP BY s.user_id`,
-    parameters: [idleTimeout, sessionId, from],
-  }
-}
-
-/** The user whom `updateProfile` is about to change, with the names of what changes. */
-export function profileChange(userId: string, profile: ProfileUpdate): Source {
-  return {
-    sql: `WITH ${MERGED}, differences AS (
-        SELECT column1 AS name FROM users u, merged m, (VALUES ('roles'), ('scopes'), ('claims'))
-        WHERE u.id = ?1 AND CASE column1
-          WHEN 'roles' THEN u.roles IS NOT m.roles
-          WHEN 'scopes' THEN u.scopes IS NOT m.scopes
-          ELSE json(u.claims) IS NOT m.claims END)
-      SELECT ?1 AS target, json_object('changed', json_group_array(name)) AS details FROM differences HAVING count(*) > 0`,
-    parameters: profileParameters(userId, profile),
-  }
 }
 
 /** A row of `selectSession`. */
@@ -851,17 +533,6 @@ export function parsePrincipal(row: unknown): PrincipalState | null {
   }
 }
 
-/** A row of `selectProviderSession`. */
-export function parseProviderSession(row: unknown): Beginning | null {
-  if (!isObject(row)) return null
-  return {
-    id: readText(row['provider']),
-    subject: readText(row['provider_subject']),
-    session: readNullable(row['provider_session'], readText),
-    idToken: readNullable(row['id_token_hint'], readText),
-  }
-}
-
 /** A row of `selectDevices`. */
 export function parseDevice(row: unknown): Device | null {
   if (!isObject(row)) return null
@@ -878,11 +549,6 @@ export function parseDevice(row: unknown): Device | null {
 /** A row with `id` and `token_version`. */
 export function parseRaised(row: unknown): RaisedVersion | null {
   return isObject(row) ? { userId: readText(row['id']), tokenVersion: readInteger(row['token_version']) } : null
-}
-
-/** The row of `selectRecent`. */
-export function parseDigestText(row: unknown): string {
-  return readText(isObject(row) ? row['digest'] : null)
 }
 
 /** The number of a `countAlive` or `countUnpublished` row. */

@@ -3,9 +3,9 @@
 import type { Config } from '../config/config.ts'
 import { runBatch } from '../database.ts'
 import { describeFault } from '../log.ts'
+import { parseDigestText, selectRecent } from './publication-store.ts'
 import type { Publisher } from './publish.ts'
 import { SLACK } from './recent.ts'
-import { parseDigestText, selectRecent } from './store.ts'
 
 export interface Ticker extends Publisher {
   readonly config: Pick<Config, 'revocation' | 'tokens'>

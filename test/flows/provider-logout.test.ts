@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 
 import { createDatabase } from '../../src/database.ts'
 import { isObject } from '../../src/json.ts'
-import { endOfProvider } from '../../src/sessions/store.ts'
+import { endOfProvider } from '../../src/sessions/provider-store.ts'
 import type { Browser } from '../support/browser.ts'
 import { makeKey } from '../support/forge.ts'
 import type { ProviderScene } from '../support/provider-scene.ts'

@@ -7,13 +7,9 @@ import { removeOldAudit } from '../../src/audit/store.ts'
 import { removeOldAssertions } from '../../src/clients/store.ts'
 import { isObject } from '../../src/json.ts'
 import { removeOldResets } from '../../src/resets/store.ts'
-import {
-  dropOldHints,
-  removeOldLogoutTokens,
-  removeOldSessions,
-  reusedSession,
-  selectSession,
-} from '../../src/sessions/store.ts'
+import { dropOldHints, removeOldLogoutTokens } from '../../src/sessions/provider-store.ts'
+import { removeOldSessions, selectSession } from '../../src/sessions/store.ts'
+import { reusedSession } from '../../src/sessions/told-store.ts'
 import { buryDead, removeOldDeliveries, takeDue } from '../../src/webhooks/store.ts'
 import { createWorld, user } from '../support/world.ts'
 

@@ -14,6 +14,9 @@ const rules = [
     pattern: /\b(?:SELECT|INSERT INTO|UPDATE|DELETE FROM) /,
     rooms: [
       'sessions/store.ts',
+      'sessions/provider-store.ts',
+      'sessions/publication-store.ts',
+      'sessions/told-store.ts',
       'accounts/store.ts',
       'admin/store.ts',
       'audit/store.ts',
