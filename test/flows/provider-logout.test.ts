@@ -163,6 +163,7 @@ describe('a logout token', () => {
   it('leaves the sessions that its user began with a password, or by another subject of his', async () => {
     const scene = await createProviderScene()
     await signInBy(scene)
+    await env.DB.prepare('UPDATE sessions SET auth_time = unixepoch()').run()
     const start = await scene.browser.submit('/auth/providers/corp/start')
     await scene.browser.open(scene.provider.signIn(start.headers.get('Location') ?? '', bob))
     const byBob = await signedIn(scene, bob)
