@@ -102,7 +102,13 @@ function readHash(hash: string): Stored | null {
   const { ln, r, p, salt, key } = PHC.exec(hash)?.groups ?? {}
   const bytes = { salt: decode(salt), key: decode(key) }
   if (bytes.salt === null || bytes.key === null) return null
-  return { cost: { ln: Number(ln), r: Number(r), p: Number(p) }, salt: bytes.salt, key: bytes.key }
+  const cost = { ln: Number(ln), r: Number(r), p: Number(p) }
+  return isOfScrypt(cost) ? { cost, salt: bytes.salt, key: bytes.key } : null
+}
+
+/** RFC 7914 §2: N is less than 2^(128·r/8). What is not, nobody can have hashed with, nor can anybody verify. */
+function isOfScrypt({ ln, r }: Cost): boolean {
+  return ln < 16 * r
 }
 
 function isAffordable({ ln, r, p }: Cost): boolean {

@@ -3,6 +3,7 @@
 import { passwordProblem } from '../accounts/password-policy.ts'
 import { hashPassword } from '../accounts/passwords.ts'
 import { newUserId } from '../accounts/user-id.ts'
+import type { AuditDetails } from '../audit/store.ts'
 import { answerJson } from '../auth/answer.ts'
 import type { Database, Part } from '../database.ts'
 import { findTakenColumn, runBatch } from '../database.ts'
@@ -49,7 +50,7 @@ export const createUser = operation({
     const rows = await insertOrRefuse(
       db,
       [person],
-      [record(call, 'user.create', person.id), selectPerson(db, person.id)],
+      [record(call, 'user.create', person.id, grantsOf(person)), selectPerson(db, person.id)],
     )
     const created = parsePerson(rows.at(-1)?.[0])
     if (created === null) throw new TypeError('the user is not there after all')
@@ -90,7 +91,7 @@ export const importUsers = operation({
   run: async (call, _, body) => {
     const people = body.get('users').map(readImported)
     refuseTwins(people)
-    const events = people.flatMap(({ id }) => record(call, 'user.import', id))
+    const events = people.flatMap((person) => record(call, 'user.import', person.id, grantsOf(person)))
     await insertOrRefuse(call.runtime.db, people, events)
     return answerJson({ ids: people.map(({ id }) => id) }, [], 201)
   },
@@ -120,6 +121,11 @@ function readDescribed(members: Members<Described>, path: string): Omit<NewPerso
   const problem = profileProblem(person)
   if (problem !== null) throw invalid(`${path}${problem}`)
   return person
+}
+
+/** What the audit trail tells of a user to come. */
+function grantsOf({ roles, scopes }: Pick<NewPerson, 'roles' | 'scopes'>): AuditDetails {
+  return { roles, scopes }
 }
 
 /** Which of two is meant is not guessed. */

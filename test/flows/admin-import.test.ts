@@ -54,6 +54,16 @@ describe('an import', () => {
     expect(new Set(events.map(({ request_id: id }) => id)).size).toBe(1)
   })
 
+  it('tells the audit trail what each user may do', async () => {
+    const ask = await administer(await createWorld({ routes }))
+    await ask('POST', '/import', { users: [{ id: '42', roles: ['staff'], scopes: ['gatehouse:admin'] }, { id: '43' }] })
+    const events = (await trail()).map(({ target, details }) => [target, JSON.parse(details)])
+    expect(events).toEqual([
+      ['42', { roles: ['staff'], scopes: ['gatehouse:admin'] }],
+      ['43', { roles: [], scopes: [] }],
+    ])
+  })
+
   it('brings users who are disabled, or have neither e-mail nor password', async () => {
     const world = await createWorld({ routes })
     const ask = await administer(world)
@@ -88,6 +98,11 @@ describe('an import', () => {
       'a hash that costs too much',
       { users: [{ password_hash: BCRYPT.replace('$04$', '$20$') }] },
       'users[0].password_hash asks',
+    ],
+    [
+      'a hash of parameters that no scrypt has',
+      { users: [{ password_hash: SCRYPT.replace('ln=12,r=8', 'ln=16,r=1') }] },
+      'users[0].password_hash must be a bcrypt or scrypt',
     ],
     ['an id twice', { users: [{ id: 'a' }, { id: 'a' }] }, 'the same id'],
     ['an e-mail twice, in another case', { users: [{ email: 'a@b.c' }, { email: 'A@b.c' }] }, 'the same email'],

@@ -168,7 +168,7 @@ describe('creating a user', () => {
         action: 'user.create',
         target: created.body['id'],
         request_id: expect.any(String),
-        details: '{}',
+        details: JSON.stringify({ roles: ['staff'], scopes: ['a'] }),
       },
     ])
   })
