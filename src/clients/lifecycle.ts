@@ -65,7 +65,7 @@ export async function createClient(
 
 /**
  * Gives a client another secret, and keeps the one it has for `overlap` seconds: two are good at a time.
- * `null` where there is no such client, or it has been ended.
+ * `null` where there is no such client, it has been ended, or it has keys in place of a secret.
  */
 export async function rotateSecret(
   db: Database,

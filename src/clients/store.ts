@@ -58,12 +58,15 @@ export function insertClient(db: Database, { id, name, secretHash, jwks }: NewCl
 
 const NOT_ENDED = `EXISTS (SELECT 1 FROM users u WHERE u.id = clients.id AND u.disabled_at IS NULL)`
 
-/** The secret that is current stays good for so many seconds; one before it ends. No row where there is no such client. */
+/**
+ * The secret that is current stays good for so many seconds; one before it ends. No row where there is no such client, or
+ * one that has keys: a secret beside them would be another way in.
+ */
 export function replaceSecret(db: Database, id: string, secretHash: string, overlap: number): D1PreparedStatement {
   return db
     .prepare(
       `UPDATE clients SET previous_secret_hash = secret_hash, previous_until = unixepoch() + ?3, secret_hash = ?2
-       WHERE id = ?1 AND ${NOT_ENDED} RETURNING id`,
+       WHERE id = ?1 AND secret_hash IS NOT NULL AND ${NOT_ENDED} RETURNING id`,
     )
     .bind(id, secretHash, overlap)
 }

@@ -79,6 +79,11 @@ describe('a secret', () => {
     }
   })
 
+  it('is given by no rotation to a client that has keys', async () => {
+    const { id } = await makeKeyClient(await makeKey())
+    expect(await rotateSecret(env.DB, id, 0)).toBeNull()
+  })
+
   it('that is wrong, and a client that is not there, get the same answer after the same look at D1', async () => {
     const world = await createWorld()
     const { id } = await makeClient()
