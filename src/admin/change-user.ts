@@ -35,7 +35,8 @@ export const changeUser = operation({
     ]
     const problem = profileProblem({ roles: roles ?? [], scopes: scopes ?? [], claims: claims ?? {} })
     if (problem !== null) throw invalid(problem)
-    const profile = { roles: roles ?? null, scopes: scopes ?? null, claims: claims ?? {}, maxBytes: MAX_PROFILE_BYTES }
+    const given = { roles: roles ?? null, scopes: scopes ?? null, claims: claims ?? {} }
+    const profile = { ...given, maxBytes: MAX_PROFILE_BYTES, keepsOwnScopes: false }
     const details = {
       ...(email !== undefined && { email: 'changed' }),
       ...(roles !== undefined && { roles }),

@@ -123,7 +123,7 @@ function makingSteps({ runtime: { db }, teller }: Means, userId: string): readon
 }
 
 function profileSteps({ runtime: { db }, teller }: Means, userId: string, change: ProfileChange): readonly Step[] {
-  const profile = { ...change, maxBytes: MAX_PROFILE_BYTES }
+  const profile = { ...change, maxBytes: MAX_PROFILE_BYTES, keepsOwnScopes: true }
   const told = tell(db, teller, 'user.change', {}, profileChange(userId, profile))
   return [...told.map(write), raise(updateProfile(db, userId, profile))]
 }

@@ -448,6 +448,8 @@ export interface ProfileUpdate {
   readonly claims: JsonObject
   /** Of all three together, as `profileProblem` counts them. */
   readonly maxBytes: number
+  /** Scopes that begin with `gatehouse:` stay whatever the others become: an administrator's are to give and to take. */
+  readonly keepsOwnScopes: boolean
 }
 
 /**
@@ -462,7 +464,7 @@ export function updateProfile(db: Database, userId: string, profile: ProfileUpda
            octet_length(json_object('roles', json(roles), 'scopes', json(scopes), 'claims', json(claims))) AS bytes
          FROM merged
        )
-       UPDATE users SET roles = sized.roles, scopes = sized.scopes, claims = iif(sized.bytes <= ?5, sized.claims, NULL),
+       UPDATE users SET roles = sized.roles, scopes = sized.scopes, claims = iif(sized.bytes <= ?6, sized.claims, NULL),
          ${RAISE}
        FROM sized
        WHERE users.id = ?1
@@ -474,11 +476,16 @@ export function updateProfile(db: Database, userId: string, profile: ProfileUpda
 
 /** What a user will have; `?1` is his id. */
 export const MERGED = `merged AS (
-  SELECT coalesce(?2, roles) AS roles, coalesce(?3, scopes) AS scopes, json_patch(claims, ?4) AS claims
+  SELECT coalesce(?2, roles) AS roles, iif(?3 IS NULL, scopes, (
+    SELECT json_group_array(value) FROM (
+      SELECT value FROM json_each(?3)
+      UNION ALL SELECT value FROM json_each(scopes) WHERE ?5 AND value GLOB 'gatehouse:*'))) AS scopes,
+    json_patch(claims, ?4) AS claims
   FROM users WHERE id = ?1)`
 
-export function profileParameters(userId: string, { roles, scopes, claims }: ProfileUpdate): Source['parameters'] {
-  return [userId, textsOf(roles), textsOf(scopes), JSON.stringify(claims)]
+export function profileParameters(userId: string, update: ProfileUpdate): Source['parameters'] {
+  const { roles, scopes, claims, keepsOwnScopes } = update
+  return [userId, textsOf(roles), textsOf(scopes), JSON.stringify(claims), keepsOwnScopes ? 1 : 0]
 }
 
 function textsOf(texts: readonly string[] | null): string | null {

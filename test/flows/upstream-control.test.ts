@@ -6,7 +6,8 @@ import { describe, expect, it } from 'vitest'
 import worker from '../../src/index.ts'
 import { isObject } from '../../src/json.ts'
 import type { JsonObject } from '../../src/json.ts'
-import { cookieHeader, createWorld, ISSUER, UPSTREAM, user } from '../support/world.ts'
+import { administrator } from '../support/admin.ts'
+import { cookieHeader, createWorld, insertUser, ISSUER, UPSTREAM, user } from '../support/world.ts'
 import type { Seen, World, WorldOptions } from '../support/world.ts'
 
 const routes = [
@@ -164,6 +165,17 @@ describe('open', () => {
       scope: user.scopes.join(' '),
       claims: { ...user.claims, level: 3 },
     })
+  })
+
+  it.each(['open', 'change'])('by %s takes no scope of the gateway away, as it can give none', async (action) => {
+    const world = await worldWhere(echoing(`${action};sub="${administrator.id}";scope="orders:read gatehousekeeping"`))
+    await insertUser({ ...administrator, scopes: ['a', 'gatehouse:admin', 'gatehouse:introspect'] })
+    expect((await post(world, '/login')).status).toBe(200)
+    const scopes = ['orders:read', 'gatehousekeeping', 'gatehouse:admin', 'gatehouse:introspect']
+    const changed = await rowOf(administrator.id)
+    expect(JSON.parse(changed?.scopes ?? '')).toEqual(scopes)
+    expect((await post(world, '/login')).status).toBe(200)
+    expect(await rowOf(administrator.id)).toEqual(changed)
   })
 
   it('that changes nothing leaves the tokens of other devices up to date', async () => {
