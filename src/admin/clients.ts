@@ -13,7 +13,7 @@ import { operation, param } from './operation.ts'
 import { describePage, pageOf } from './page.ts'
 import type { ClientEntry } from './store.ts'
 import { parseClientEntry, selectClients } from './store.ts'
-import { record, recordRotation, requireMachine } from './write.ts'
+import { record, recordIfChanged, requireMachine } from './write.ts'
 
 const CLIENT = whole({
   id: { type: 'string' },
@@ -73,7 +73,7 @@ export const rotateClientOf = operation({
   answers: { 200: whole({ secret: { type: 'string' } }) },
   run: async (call, _, body) => {
     const id = param(call, 'id')
-    const others = [recordRotation(call, 'client.rotate', id)]
+    const others = [recordIfChanged(call, 'client.rotate', id)]
     const secret = await rotateSecret(call.runtime.db, id, body.get('overlap'), others)
     if (secret === null) throw new Denial('no_route')
     return answerJson({ secret })
@@ -89,7 +89,7 @@ export const endClientOf = operation({
   run: async (call) => {
     const id = param(call, 'id')
     await requireMachine(call, id, 'cli_')
-    const raised = await endClient(call.runtime.db, id, record(call, 'client.delete', id))
+    const raised = await endClient(call.runtime.db, id, [recordIfChanged(call, 'client.delete', id)])
     return announceEnded(call, { ended: raised.length, raised }, [])
   },
 })

@@ -11,7 +11,7 @@ import { CURSOR, integer, invalid, LIMIT, optional } from './fields.ts'
 import { MACHINE, PROFILE, readMachine, ROTATION, TIME, TIME_OR_NULL, whole } from './machine.ts'
 import { operation, param } from './operation.ts'
 import { describePage, pageOf } from './page.ts'
-import { record, recordRotation, requireMachine } from './write.ts'
+import { record, recordIfChanged, requireMachine } from './write.ts'
 
 const KEY = whole({
   id: { type: 'string' },
@@ -74,7 +74,7 @@ export const rotateKeyOf = operation({
   answers: { 200: whole({ key: { type: 'string' } }) },
   run: async (call, _, body) => {
     const id = param(call, 'id')
-    const others = () => [recordRotation(call, 'key.rotate', id)]
+    const others = () => [recordIfChanged(call, 'key.rotate', id)]
     const rotated = await rotateKey(call.runtime.db, id, body.get('overlap'), others)
     if (rotated.outcome === 'over') throw new Denial('no_route')
     if (rotated.outcome === 'overlapping') throw new Denial('conflict', { members: { detail: 'two secrets live' } })
@@ -92,7 +92,7 @@ export const endKeyOf = operation({
   run: async (call) => {
     const id = param(call, 'id')
     await requireMachine(call, id, 'key_')
-    const raised = await endKey(call.runtime.db, id, () => record(call, 'key.delete', id))
+    const raised = await endKey(call.runtime.db, id, () => [recordIfChanged(call, 'key.delete', id)])
     return announceEnded(call, { ended: raised === null ? 0 : 1, raised: raised === null ? [] : [raised] }, [])
   },
 })

@@ -29,8 +29,8 @@ export function record(
   return tell(runtime.db, teller, action, details, sourceOf(target))
 }
 
-/** The audit event of a call that gives a machine another secret: none where the statement before it has changed nothing. */
-export function recordRotation(
+/** The audit event of a call that changes a machine: none where the statement before it has changed nothing. */
+export function recordIfChanged(
   { runtime, administrator, requestId }: Call,
   action: AuditAction,
   id: string,

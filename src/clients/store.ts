@@ -85,7 +85,8 @@ export function disableClient(db: Database, id: string): D1PreparedStatement {
 export function forgetSecrets(db: Database, id: string): D1PreparedStatement {
   return db
     .prepare(
-      `UPDATE clients SET secret_hash = NULL, previous_secret_hash = NULL, previous_until = NULL, jwks = NULL WHERE id = ?1`,
+      `UPDATE clients SET secret_hash = NULL, previous_secret_hash = NULL, previous_until = NULL, jwks = NULL
+       WHERE id = ?1 AND (secret_hash IS NOT NULL OR jwks IS NOT NULL)`,
     )
     .bind(id)
 }

@@ -129,7 +129,8 @@ export function disableKeyUser(db: Database, id: string): D1PreparedStatement {
 export function forgetSecrets(db: Database, id: string): D1PreparedStatement {
   return db
     .prepare(
-      `UPDATE api_keys SET secret_hash = '${ENDED}', previous_secret_hash = NULL, previous_until = NULL WHERE id = ?1`,
+      `UPDATE api_keys SET secret_hash = '${ENDED}', previous_secret_hash = NULL, previous_until = NULL
+       WHERE id = ?1 AND secret_hash <> '${ENDED}'`,
     )
     .bind(id)
 }

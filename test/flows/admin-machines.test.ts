@@ -110,6 +110,16 @@ describe('an API key', () => {
   })
 })
 
+describe('a machine that several end at the same time', () => {
+  it.each(['clients', 'keys'])('of the %s is ended once, and that is one event', async (kind) => {
+    const { ask } = await start()
+    const { body } = await ask('POST', `/${kind}`, { name: 'nightly' })
+    const answers = await Promise.all([1, 2, 3].map(() => ask('DELETE', `/${kind}/${String(body['id'])}`)))
+    expect(answers.filter((answer) => answer.body['ended'] === 1)).toHaveLength(1)
+    expect((await trail()).filter(({ action }) => action.endsWith('.delete'))).toHaveLength(1)
+  })
+})
+
 describe('what is not there', () => {
   it.each([
     ['POST', '/clients/cli_nothing/rotate', { overlap: 0 }],
