@@ -57,12 +57,6 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : ''
 }
 
-/** True where a batch was rolled back because a row of that table with such a key was there. */
-export function isTaken(error: unknown, table: string): boolean {
-  const message = error instanceof Error ? error.message : ''
-  return /UNIQUE constraint failed: (\w+)\./.exec(message)?.[1] === table
-}
-
 /** @throws Error unless D1 answers. */
 export async function probeDatabase(db: Database): Promise<void> {
   await runBatch(db, [db.prepare('SELECT 1')])

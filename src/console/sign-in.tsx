@@ -2,7 +2,6 @@
 
 import type { JSX } from 'hono/jsx/jsx-runtime'
 
-import { parseEmail } from '../accounts/email.ts'
 import { readBody } from '../auth/body.ts'
 import { clearingCookies, cookieNames } from '../auth/cookies.ts'
 import { publishEnded } from '../auth/effective.ts'
@@ -11,7 +10,7 @@ import { checkPassword, openChecked, parsePasswordForm } from '../auth/sign-in.t
 import { tellerFor } from '../auth/teller.ts'
 import { Denial, denialHeaders } from '../denial.ts'
 import type { Problem } from '../pages/form.tsx'
-import { commonProblem, Field, ProblemBox, submitOrShow } from '../pages/form.tsx'
+import { Field, ProblemBox, signInProblem, submitOrShow } from '../pages/form.tsx'
 import type { PageAnswer } from '../pages/layout.tsx'
 import { answerPage } from '../pages/layout.tsx'
 import { answerSeeOther } from '../pages/see-other.ts'
@@ -42,7 +41,7 @@ export async function submitSignIn(exchange: Exchange): Promise<Response> {
     },
     (denial) => {
       const email = body['email'] ?? ''
-      const form = { email, problem: findProblem(denial, email) }
+      const form = { email, problem: signInProblem(denial, email) }
       const answer = { status: denial.status, headers: denialHeaders(denial) }
       return answerForm(exchange.runtime.config.console?.host ?? null, form, answer)
     },
@@ -57,16 +56,6 @@ export async function submitSignOut(exchange: Exchange): Promise<Response> {
     await publishEnded(runtime, await endOne(runtime.db, sessionId, 'sign_out', tellerFor(exchange, null)))
   }
   return answerSeeOther('/sign-in', clearingCookies(cookieNames(runtime.config.insecureCookies)))
-}
-
-function findProblem(denial: Denial, email: string): Problem {
-  if (denial.code === 'invalid_sign_in') {
-    return { text: 'The e-mail address or the password is wrong.', fields: ['password', 'email'] }
-  }
-  if (denial.code !== 'invalid_request') return commonProblem(denial)
-  return parseEmail(email) === null
-    ? { text: 'Please enter an e-mail address.', fields: ['email'] }
-    : { text: 'Please enter your password.', fields: ['password'] }
 }
 
 interface Form {

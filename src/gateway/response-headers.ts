@@ -35,25 +35,19 @@ interface Look {
 
 /** One walk over the headers, which costs more than all that is done with them. */
 function look(headers: Headers): Look {
-  const removed: string[] = []
+  const names: string[] = []
   let sessionControl: string | null = null
-  let setsCookies = false
-  let named = false
   headers.forEach((value, name) => {
+    names.push(name)
     if (name === 'gatehouse-session') sessionControl = value
-    if (name === 'set-cookie') setsCookies = true
-    if (name === 'connection') named = true
-    if (OURS.test(name)) removed.push(name)
   })
-  return { removed: named ? [...removed, ...hopByHop(headers)] : removed, sessionControl, setsCookies }
+  const named = names.includes('connection') ? connectionNames(headers) : NO_NAMES
+  const removed = names.filter((name) => OURS.test(name) || (named.has(name) && !LEFT_TO_RUNTIME.has(name)))
+  return { removed, sessionControl, setsCookies: names.includes('set-cookie') }
 }
 
 const OURS = /^(?:gatehouse|proxy)[-_.]/
-
-/** Names that `Connection` lists. */
-function hopByHop(headers: Headers): readonly string[] {
-  return [...connectionNames(headers)].filter((name) => !LEFT_TO_RUNTIME.has(name) && isPresent(headers, name))
-}
+const NO_NAMES: ReadonlySet<string> = new Set()
 
 /** Hop-by-hop headers that the runtime drops by itself, or, on a WebSocket's 101, needs. */
 const LEFT_TO_RUNTIME: ReadonlySet<string> = new Set([
@@ -65,11 +59,6 @@ const LEFT_TO_RUNTIME: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
 ])
-
-/** Of a name that is none, nothing can be there. */
-function isPresent(headers: Headers, name: string): boolean {
-  return [...headers.keys()].includes(name)
-}
 
 function replaceSetCookies(headers: Headers, lines: readonly string[]): void {
   headers.delete('Set-Cookie')

@@ -2,6 +2,7 @@
 
 import type { JSX } from 'hono/jsx/jsx-runtime'
 
+import { parseEmail } from '../accounts/email.ts'
 import { describeRefusal } from '../boundary.ts'
 import type { DenialCode } from '../denial.ts'
 import { Denial } from '../denial.ts'
@@ -39,6 +40,17 @@ export function commonProblem({ code, details }: Denial): Problem {
     return { text: `Too many attempts. Please try again ${when}.`, fields: [] }
   }
   return { text: 'This did not work just now. Please try again.', fields: [] }
+}
+
+/** The problem of an e-mail and a password that let nobody in. */
+export function signInProblem(denial: Denial, email: string): Problem {
+  if (denial.code === 'invalid_sign_in') {
+    return { text: 'The e-mail address or the password is wrong.', fields: ['password', 'email'] }
+  }
+  if (denial.code !== 'invalid_request') return commonProblem(denial)
+  return parseEmail(email) === null
+    ? { text: 'Please enter an e-mail address.', fields: ['email'] }
+    : { text: 'Please enter your password.', fields: ['password'] }
 }
 
 /** The words of a new password that is refused, which follow "The password"; `null` where the denial is about something else. */

@@ -2,7 +2,6 @@
 
 import type { JSX } from 'hono/jsx/jsx-runtime'
 
-import { parseEmail } from '../accounts/email.ts'
 import { readBody } from '../auth/body.ts'
 import { parseReturnTo } from '../auth/return-to.ts'
 import type { Site } from '../auth/same-site.ts'
@@ -12,7 +11,7 @@ import { canSignIn } from '../config/unauthenticated.ts'
 import { Denial, denialHeaders } from '../denial.ts'
 import type { Exchange } from '../runtime.ts'
 import type { Problem } from './form.tsx'
-import { Carried, commonProblem, Field, ProblemBox, submitOrShow } from './form.tsx'
+import { Carried, Field, ProblemBox, signInProblem, submitOrShow } from './form.tsx'
 import type { PageAnswer } from './layout.tsx'
 import { answerPage } from './layout.tsx'
 import { answerSignedIn, findVisitor } from './living.ts'
@@ -48,20 +47,10 @@ export async function submitSignIn(exchange: Exchange, site: Site): Promise<Resp
     exchange,
     async () => answerSignedIn(exchange, await openByPassword(exchange, parsePasswordForm(body, site)), returnTo),
     (denial) => {
-      const form = { config, returnTo, email, problem: findProblem(denial, email), isAgain: false }
+      const form = { config, returnTo, email, problem: signInProblem(denial, email), isAgain: false }
       return answerForm(form, { status: denial.status, headers: denialHeaders(denial) })
     },
   )
-}
-
-function findProblem(denial: Denial, email: string): Problem {
-  if (denial.code === 'invalid_sign_in') {
-    return { text: 'The e-mail address or the password is wrong.', fields: ['password', 'email'] }
-  }
-  if (denial.code !== 'invalid_request') return commonProblem(denial)
-  return parseEmail(email) === null
-    ? { text: 'Please enter an e-mail address.', fields: ['email'] }
-    : { text: 'Please enter your password.', fields: ['password'] }
 }
 
 interface Form {

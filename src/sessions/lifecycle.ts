@@ -3,7 +3,7 @@
 import type { Teller } from '../audit/tell.ts'
 import { tell } from '../audit/tell.ts'
 import type { Database } from '../database.ts'
-import { isTaken, runBatch } from '../database.ts'
+import { findTakenColumn, runBatch } from '../database.ts'
 import type { NotedLogout } from './provider-store.ts'
 import {
   dropHintsOf,
@@ -168,7 +168,7 @@ export async function endByProvider(db: Database, logout: NotedLogout, teller: T
     ])
     return summarise(raised, ended)
   } catch (error) {
-    if (isTaken(error, 'logout_tokens')) return null
+    if (findTakenColumn(error)?.startsWith('logout_tokens.') === true) return null
     throw error
   }
 }

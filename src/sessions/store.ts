@@ -335,8 +335,7 @@ export function raiseVersionOfOwn(
   return db
     .prepare(
       `UPDATE users SET ${RAISE} WHERE id = ?2
-         AND EXISTS (SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?3 AND s.user_id = ?2 AND ${ALIVE})
-       RETURNING id, token_version`,
+         AND EXISTS (${OWN}) RETURNING id, token_version`,
     )
     .bind(idleTimeout, userId, sessionId)
 }
