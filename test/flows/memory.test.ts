@@ -9,6 +9,7 @@ const issuer = { issuer: 'https://idp.example.com/', audience: ['https://api.exa
 const routes = [
   { path: '/*', upstream: UPSTREAM },
   { path: '/expiry/*', upstream: UPSTREAM, revocation: 'expiry' },
+  { path: '/strict/*', upstream: UPSTREAM, revocation: 'session' },
   { path: '/theirs/*', upstream: UPSTREAM, issuers: [issuer.issuer] },
   { path: '/admin/*', upstream: UPSTREAM, roles: ['admin'] },
 ]
@@ -36,6 +37,20 @@ describe('a token that the isolate remembers', () => {
     const statuses = []
     for (const path of ['/x', '/theirs/x', '/admin/x', '/x']) statuses.push((await world.bearer(access, path)).status)
     expect(statuses).toEqual([200, 401, 403, 200])
+  })
+
+  it('is refused on every route once D1 has said that its session is over', async () => {
+    const world = await createWorld({ routes, vars: { ISSUERS: [issuer] } })
+    const { access, refresh } = await world.signInForTokens()
+    expect((await world.bearer(access, '/expiry/x')).status).toBe(200)
+    await world.sendFresh('/auth/sign-out', {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ refresh_token: refresh }),
+    })
+    expect((await world.bearer(access, '/expiry/x')).status).toBe(200)
+    expect((await world.bearer(access, '/strict/x')).status).toBe(401)
+    expect((await world.bearer(access, '/expiry/x')).status).toBe(401)
   })
 
   it('is found by its whole text only', async () => {
