@@ -41,7 +41,8 @@ export function equalInConstantTime(left: string, right: string): boolean {
 
 /** The bytes of a canonical base64url text (RFC 4648 §5: no padding, unused bits zero), or `null`. */
 export function decodeBase64url(text: string): Uint8Array | null {
-  if (!/^[A-Za-z0-9_-]*$/.test(text)) return null
-  const bytes = Buffer.from(text, 'base64url')
-  return bytes.toString('base64url') === text ? bytes : null
+  return BASE64URL.test(text) ? Buffer.from(text, 'base64url') : null
 }
+
+/** Four characters are three bytes; of the last one of two, or of three, only the first bits are used. */
+const BASE64URL = /^(?:[\w-]{4})*(?:[\w-][AQgw]|[\w-]{2}[AEIMQUYcgkosw048])?$/

@@ -25,11 +25,13 @@ export function parseJsonObject(text: string): JsonObject | null {
 /** The text that bytes are in UTF-8, or `null`. A byte order mark stays in the text, where JSON refuses it. */
 export function decodeUtf8(bytes: Uint8Array): string | null {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return UTF8.decode(bytes)
   } catch {
     return null
   }
 }
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 function parseJson(text: string): unknown {
   try {

@@ -3,7 +3,7 @@
 import type { Issuer } from '../config/config.ts'
 import { Denial } from '../denial.ts'
 import type { JsonObject } from '../json.ts'
-import type { ParsedToken } from './grammar.ts'
+import type { Statement } from './grammar.ts'
 import type { Identity } from './identity.ts'
 import { findClaim } from './identity.ts'
 
@@ -18,7 +18,7 @@ export interface Clock {
  * of a client that acts for itself.
  * @throws Denial `invalid_token`
  */
-export function readOwnClaims({ typ, payload, issuer }: ParsedToken, audience: string, clock: Clock): Identity {
+export function readOwnClaims({ typ, payload, issuer }: Statement, audience: string, clock: Clock): Identity {
   if (typ !== 'at+jwt') throw refused('typ')
   checkAudience(payload['aud'], [audience])
   const expiresAt = checkTimes(payload, clock)
@@ -53,7 +53,7 @@ function readSignIn(payload: JsonObject, subject: string, clock: Clock): Pick<Id
  * The identity in a token of another issuer, by what its configuration entry asks.
  * @throws Denial `invalid_token`
  */
-export function readIssuerClaims({ typ, payload }: ParsedToken, issuer: Issuer, clock: Clock): Identity {
+export function readIssuerClaims({ typ, payload }: Statement, issuer: Issuer, clock: Clock): Identity {
   if (issuer.acceptUntil !== null && clock.now >= issuer.acceptUntil) throw refused('accept_until')
   if (!issuer.types.includes(typ ?? '')) throw refused('typ')
   checkAudience(payload[issuer.audienceClaim], issuer.audience)
@@ -90,7 +90,7 @@ const ASSERTION_LIFETIME = 300
  * @throws Denial `invalid_token`
  */
 export function readAssertionClaims(
-  { typ, payload }: ParsedToken,
+  { typ, payload }: Statement,
   clientId: string,
   audiences: readonly string[],
   clock: Clock,

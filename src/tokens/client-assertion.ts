@@ -27,7 +27,7 @@ export interface AssertionRules extends Clock {
 export async function verifyAssertion(assertion: string, rules: AssertionRules): Promise<AssertionProof> {
   const parsed = parseToken(assertion)
   const keys = await importClientKeys(rules.jwks)
-  await verifySignature(assertion, parsed, pickKey(keys, parsed.kid))
+  await verifySignature(parsed, pickKey(keys, parsed.kid))
   return readAssertionClaims(parsed, rules.clientId, rules.audiences, rules)
 }
 

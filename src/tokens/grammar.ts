@@ -5,7 +5,8 @@ import { Denial } from '../denial.ts'
 import type { JsonObject } from '../json.ts'
 import { decodeUtf8, parseJsonObject } from '../json.ts'
 
-export interface ParsedToken {
+/** What a token says. */
+export interface Statement {
   readonly header: JsonObject
   readonly payload: JsonObject
   readonly alg: string
@@ -14,6 +15,12 @@ export interface ParsedToken {
   readonly typ: string | null
   /** `iss`: says only whose keys to try. */
   readonly issuer: string
+}
+
+export interface ParsedToken extends Statement {
+  /** What the signature is over: header and payload as they came (RFC 7515 §2). */
+  readonly signingInput: string
+  readonly signature: Uint8Array
 }
 
 const MAX_CHARACTERS = 8192
@@ -32,16 +39,17 @@ export function parseToken(token: string): ParsedToken {
   const segments = token.split('.', 4)
   const [first = '', second = '', third = ''] = segments
   if (segments.length !== 3) throw malformed('segments')
-  if (third === '' || decodeBase64url(third) === null) throw malformed('signature')
+  const signature = decodeBase64url(third)
+  if (third === '' || signature === null) throw malformed('signature')
   const header = parseHeader(first)
   const payload = parseSegment(second)
   if (payload === null) throw malformed('payload')
   const { iss: issuer } = payload
   if (typeof issuer !== 'string') throw malformed('iss')
-  return { ...header, payload, issuer }
+  return { ...header, payload, issuer, signingInput: `${first}.${second}`, signature }
 }
 
-type ParsedHeader = Omit<ParsedToken, 'payload' | 'issuer'>
+type ParsedHeader = Pick<Statement, 'header' | 'alg' | 'kid' | 'typ'>
 
 /** All tokens of one key have the same header. */
 const headers = new Map<string, ParsedHeader>()

@@ -1,44 +1,39 @@
 // Keys: the gateway's own ring, and single keys of other issuers. A key is good for one algorithm (RFC 8725 §3.1).
 
 import type { JWK } from 'jose'
-import { calculateJwkThumbprint, CompactSign, compactVerify, exportJWK, generateKeyPair, importJWK } from 'jose'
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK } from 'jose'
 
 import type { Algorithm } from '../config/config.ts'
 import type { JsonObject } from '../json.ts'
 import { isObject } from '../json.ts'
 import { keyTypeOf, privateMembers, publicMembers } from './jwk.ts'
+import type { SignatureParameters } from './signature.ts'
+import { ALGORITHMS, HMAC, isSignedBy, sign } from './signature.ts'
 
 export interface VerificationKey {
   readonly kid: string
   /** Values of the header's `alg` that this key verifies: one, but for Ed25519, which has two names (RFC 9864). */
   readonly algorithms: readonly string[]
+  readonly parameters: SignatureParameters
+  readonly key: CryptoKey
+}
+
+export interface SigningKey {
+  readonly kid: string
+  readonly alg: string
+  readonly parameters: SignatureParameters
   readonly key: CryptoKey
 }
 
 export interface KeyRing {
   /** The first key of the set. */
-  readonly signing: { readonly kid: string; readonly alg: string; readonly key: CryptoKey }
+  readonly signing: SigningKey
   readonly verification: ReadonlyMap<string, VerificationKey>
   /** What `/.well-known/jwks.json` shows (RFC 7517): public members only. */
   readonly publicJwks: { readonly keys: readonly JWK[] }
 }
 
 const ED25519_NAMES = ['EdDSA', 'Ed25519']
-
-/** Which keys an algorithm signs with, by keyTypeOf. No symmetric algorithm is here, so no `oct` key ever gets in. */
-const KEY_TYPES: ReadonlyMap<string, string> = new Map([
-  ['RS256', 'RSA'],
-  ['RS384', 'RSA'],
-  ['RS512', 'RSA'],
-  ['PS256', 'RSA'],
-  ['PS384', 'RSA'],
-  ['PS512', 'RSA'],
-  ['ES256', 'EC P-256'],
-  ['ES384', 'EC P-384'],
-  ['ES512', 'EC P-521'],
-  ['EdDSA', 'OKP Ed25519'],
-  ['Ed25519', 'OKP Ed25519'],
-])
 
 /**
  * The key ring of a private JWK set: the first key signs by its `alg`, every key verifies and is published.
@@ -70,13 +65,13 @@ export async function importVerificationKey(
   const algorithm = allowed.find((name) => fits(jwk, name) && (alg === undefined || isNameOf(name, alg)))
   if (typeof kid !== 'string' || kid === '' || members === null || algorithm === undefined) return null
   const key = await tryImport(members, algorithm)
-  return key === null || isWeak(key) ? null : { kid, algorithms: namesOf(algorithm), key }
+  return key === null || isWeak(key) ? null : verificationKey(kid, algorithm, key)
 }
 
 /** The key of an issuer that shares a secret with the gateway: HS256 and nothing else. */
 export async function hmacKey(secret: Uint8Array): Promise<VerificationKey> {
   const key = await crypto.subtle.importKey('raw', secret, { name: 'HMAC', hash: 'SHA-256' }, false, ['verify'])
-  return { kid: '', algorithms: ['HS256'], key }
+  return { kid: '', algorithms: ['HS256'], parameters: HMAC, key }
 }
 
 /** A new private JWK, named by its thumbprint (RFC 7638); RSA keys have 3072 bits. */
@@ -86,17 +81,17 @@ export async function generateSigningKey(alg = 'ES256'): Promise<JWK> {
   return { kid: await calculateJwkThumbprint(jwk), alg, use: 'sig', ...jwk }
 }
 
-interface SigningKey {
-  readonly signing: KeyRing['signing']
+interface ImportedKey {
+  readonly signing: SigningKey
   readonly verification: VerificationKey
   readonly published: JWK
 }
 
-async function importSigningKey(jwk: unknown, at: string): Promise<SigningKey> {
+async function importSigningKey(jwk: unknown, at: string): Promise<ImportedKey> {
   if (!isObject(jwk)) throw new TypeError(`${at} must be an object`)
   const { kid, alg } = jwk
   if (typeof kid !== 'string' || kid === '') throw new Error(`${at}.kid must be a text`)
-  if (typeof alg !== 'string' || !KEY_TYPES.has(alg)) throw new Error(`${at}.alg must be one of ${algorithmNames()}`)
+  if (typeof alg !== 'string' || !ALGORITHMS.has(alg)) throw new Error(`${at}.alg must be one of ${algorithmNames()}`)
   if (!fits(jwk, alg)) throw new Error(`${at} is not a key for its alg`)
   if (!isFor(jwk, 'sign')) throw new Error(`${at} is not meant for signing`)
   if (jwk['d'] === undefined) throw new Error(`${at} is a public key, and the private one is needed`)
@@ -105,16 +100,18 @@ async function importSigningKey(jwk: unknown, at: string): Promise<SigningKey> {
   const [key, publicKey] = [await tryImport(secret, alg), await tryImport(open, alg)]
   if (key === null || publicKey === null) throw new Error(`${at} is not a valid key`)
   if (isWeak(publicKey)) throw new Error(`${at} is an RSA key below 2048 bits`)
-  if (!(await isPair(key, publicKey, alg))) throw new Error(`${at} is not a valid key`)
+  const verification = verificationKey(kid, alg, publicKey)
+  const signing = { kid, alg, parameters: verification.parameters, key }
+  if (!(await isPair(signing, verification))) throw new Error(`${at} is not a valid key`)
   return {
-    signing: { kid, alg, key },
-    verification: { kid, algorithms: namesOf(alg), key: publicKey },
+    signing,
+    verification,
     published: { ...open, kid, alg, use: 'sig' },
   }
 }
 
 function fits(jwk: JsonObject, alg: string): boolean {
-  return KEY_TYPES.has(alg) && KEY_TYPES.get(alg) === keyTypeOf(jwk)
+  return ALGORITHMS.get(alg)?.keyType === keyTypeOf(jwk)
 }
 
 /** RFC 7517 §4.2, §4.3: what a key says about its use binds, where it says something. */
@@ -132,7 +129,7 @@ function isNameOf(alg: string, name: unknown): boolean {
 }
 
 function algorithmNames(): string {
-  return [...KEY_TYPES.keys()].join(', ')
+  return [...ALGORITHMS.keys()].join(', ')
 }
 
 /** What the library says of a key that it does not take may quote the key, so it ends here. */
@@ -145,13 +142,17 @@ async function tryImport(jwk: JWK, alg: string): Promise<CryptoKey | null> {
   }
 }
 
+/** @throws TypeError where the algorithm is none of the table, which `fits` has asked */
+function verificationKey(kid: string, alg: string, key: CryptoKey): VerificationKey {
+  const algorithm = ALGORITHMS.get(alg)
+  if (algorithm === undefined) throw new TypeError('no such algorithm')
+  return { kid, algorithms: namesOf(alg), parameters: algorithm.parameters, key }
+}
+
 /** Importing an Ed25519 key does not compare its halves. */
-async function isPair(key: CryptoKey, publicKey: CryptoKey, alg: string): Promise<boolean> {
-  const signed = await new CompactSign(new Uint8Array()).setProtectedHeader({ alg }).sign(key)
-  return compactVerify(signed, publicKey).then(
-    () => true,
-    () => false,
-  )
+async function isPair(signing: SigningKey, { key, parameters }: VerificationKey): Promise<boolean> {
+  const signature = await sign('', signing.key, signing.parameters)
+  return isSignedBy(key, parameters, '', Buffer.from(signature, 'base64url'))
 }
 
 function isWeak({ algorithm }: CryptoKey): boolean {

@@ -1,11 +1,10 @@
 // Tokens that the gateway signs.
 
-import { CompactSign } from 'jose'
-
 import { randomText } from '../crypto.ts'
 import type { JsonObject } from '../json.ts'
 import { parseJsonObject } from '../json.ts'
 import type { KeyRing } from './keys.ts'
+import { sign } from './signature.ts'
 
 /** What an access token says of a client that acts for itself. */
 export interface ClientClaims {
@@ -94,11 +93,15 @@ function payloadOf(claims: ClientClaims): JsonObject {
   }
 }
 
-/** A JWT of a type (RFC 8725 §3.11) by the ring's first key. Does NOT look at the payload. */
-export function signJwt({ signing }: KeyRing, typ: string, payload: JsonObject): Promise<string> {
-  return new CompactSign(new TextEncoder().encode(JSON.stringify(payload)))
-    .setProtectedHeader({ alg: signing.alg, kid: signing.kid, typ })
-    .sign(signing.key)
+/** A JWT of a type (RFC 8725 §3.11) by the ring's first key, in compact serialisation (RFC 7515 §7.1). Does NOT look at the payload. */
+export async function signJwt({ signing }: KeyRing, typ: string, payload: JsonObject): Promise<string> {
+  const { alg, kid, key, parameters } = signing
+  const input = `${segmentOf({ alg, kid, typ })}.${segmentOf(payload)}`
+  return `${input}.${await sign(input, key, parameters)}`
+}
+
+function segmentOf(value: JsonObject): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url')
 }
 
 /** What is wrong with a user's roles, scopes and custom claims, or `null`: whatever passes here can always be minted. */

@@ -27,7 +27,7 @@ export async function verifyProviderToken(token: string, relying: Relying): Prom
   const parsed = parseToken(token)
   if (parsed.issuer !== provider.issuer) throw refusedClaim('iss')
   const key = await issuerKeys.find(keySourceOf(provider), parsed.kid, waitUntil)
-  await verifySignature(token, parsed, key)
+  await verifySignature(parsed, key)
   checkAudience(parsed.payload['aud'], [provider.clientId])
   checkTimes(parsed.payload, relying)
   return parsed

@@ -78,6 +78,7 @@ const remembered: Remembered = {
   key: {
     kid: '',
     algorithms: [],
+    parameters: { name: 'HKDF' },
     key: await crypto.subtle.importKey('raw', new Uint8Array(32), 'HKDF', false, ['deriveBits']),
   },
   ended: false,

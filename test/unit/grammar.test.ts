@@ -25,6 +25,8 @@ describe('parseToken', () => {
       kid: 'k1',
       typ: 'at+jwt',
       issuer: 'https://gate.test',
+      signingInput: `${segment(HEADER)}.${segment(PAYLOAD)}`,
+      signature: Buffer.alloc(64),
     })
   })
 
