@@ -10,6 +10,7 @@ import type { Site } from './auth/same-site.ts'
 import { showSession } from './auth/session.ts'
 import { signIn } from './auth/sign-in.ts'
 import { signOut, signOutEverywhere } from './auth/sign-out.ts'
+import type { Call } from './boundary.ts'
 import { answerOrRefuse } from './boundary.ts'
 import type { Config, Cors } from './config/config.ts'
 import { Denial } from './denial.ts'
@@ -17,7 +18,8 @@ import { findAdministrator } from './gateway/administrator.ts'
 import { findCaller } from './gateway/caller.ts'
 import { isPreflight, preflightResponse, withCors } from './gateway/cors.ts'
 import { siteOf, writes } from './gateway/csrf.ts'
-import { createGateway, handle } from './gateway/handle.ts'
+import type { Gateway } from './gateway/handle.ts'
+import { callRoute, createGateway } from './gateway/handle.ts'
 import type { Target } from './gateway/path.ts'
 import { ambiguousPath, canonicalTarget, enforceHost, otherReadings } from './gateway/path.ts'
 import { describeFault, writeLog } from './log.ts'
@@ -51,19 +53,22 @@ function createReadyApp(runtime: Runtime): App {
   return (request, context) => {
     const meter = runtime.metrics === null ? null : createMeter(runtime.metrics)
     const exchange = createExchange(request, runtime, context, meter)
-    const { head } = exchange
     runtime.tally?.flush(runtime.db, exchange.waitUntil)
-    const finish = (refusal: Response): Response => withOwnCors(refusal, head, own)
-    const answered = answerOrRefuse({ exchange, finish }, () => {
-      enforceHost(head.headers.get('Host'))
-      const target = canonicalTarget(head.url)
-      if (target.host === runtime.config.console?.host) return answerOnConsole(exchange, target)
-      const ownPath = findOwnPath(runtime.config, target)
-      return ownPath === null ? handle(exchange, target, gateway) : answerOwn(own, exchange, ownPath)
-    })
+    const early = { finish: (refusal: Response) => withOwnCors(refusal, exchange.head, own) }
+    const answered = answerOrRefuse(exchange, early, () => findCall(exchange, gateway, own))
     if (meter !== null) context.waitUntil(measure(exchange, meter, answered))
     return answered
   }
+}
+
+/** Whose the request is: the console's, the gateway's own URLs', or else a route's. */
+function findCall(exchange: Exchange, gateway: Gateway, own: OwnUrls): Call {
+  const { head, runtime } = exchange
+  enforceHost(head.headers.get('Host'))
+  const target = canonicalTarget(head.url)
+  if (target.host === runtime.config.console?.host) return { answer: () => answerOnConsole(exchange, target) }
+  const ownPath = findOwnPath(runtime.config, target)
+  return ownPath === null ? callRoute(exchange, target, gateway) : callOwn(own, exchange, ownPath)
 }
 
 /** Once the answer is on its way; that it cannot be counted is no reason not to give it. */
@@ -239,14 +244,17 @@ function foldedPath({ segments }: Target): string {
   return `/${segments.join('/')}`
 }
 
-async function answerOwn({ urls, cors }: OwnUrls, exchange: Exchange, path: string): Promise<Response> {
+function callOwn({ urls, cors }: OwnUrls, exchange: Exchange, path: string): Call {
   const { request, note } = exchange
   note?.({ route: 'own' })
-  if (cors !== null && isPreflight(request)) return preflightResponse(request, { methods: OWN_METHODS }, cors)
-  const response = await answerOrRefuse({ exchange, signsIn: PAGES_OF_SOMEBODY.has(path) }, async () =>
-    urls.fetch(request, { ...exchange, path }),
-  )
-  return withOwnCors(response, request, { cors })
+  if (cors !== null && isPreflight(request))
+    return { answer: async () => preflightResponse(request, { methods: OWN_METHODS }, cors) }
+  const finish = (response: Response): Response => withOwnCors(response, request, { cors })
+  return {
+    signsIn: PAGES_OF_SOMEBODY.has(path),
+    finish,
+    answer: async () => finish(await urls.fetch(request, { ...exchange, path })),
+  }
 }
 
 /** Also what is refused before it has a route: web apps of WEB_ORIGINS can read it. */

@@ -7,8 +7,8 @@ import { refuse } from './refusal.ts'
 import type { RequestHead } from './request-head.ts'
 import type { Exchange } from './runtime.ts'
 
+/** How a refusal is told and finished. */
 export interface Bounds {
-  readonly exchange: Pick<Exchange, 'head' | 'requestId' | 'runtime' | 'note'>
   /** The route's key, once there is one. */
   readonly route?: string
   /** True where pages send whoever is not signed in to the sign-in page. */
@@ -17,19 +17,38 @@ export interface Bounds {
   readonly finish?: (refusal: Response) => Response
 }
 
-/** What `step` answers; whatever it throws is logged under the request id and answered from the table of denials. */
-export async function answerOrRefuse(bounds: Bounds, step: () => Promise<Response>): Promise<Response> {
+/** What answers a request, once it is known whose it is. */
+export interface Call extends Bounds {
+  readonly answer: () => Promise<Response>
+}
+
+type Refusing = Pick<Exchange, 'head' | 'requestId' | 'runtime' | 'note'>
+
+/**
+ * What the call answers that `find` gives; whatever one of both throws is logged under the request id and answered from the
+ * table of denials. Until there is a call, a refusal is finished as `early` says.
+ */
+export async function answerOrRefuse(exchange: Refusing, early: Bounds, find: () => Call): Promise<Response> {
+  let bounds = early
   try {
-    return await step()
+    const call = find()
+    bounds = call
+    return await call.answer()
   } catch (error) {
-    const { exchange, signsIn = false, ...rest } = bounds
-    const { head: request, requestId, runtime, note } = exchange
-    const denial = error instanceof Denial ? error : new Denial('unavailable', { cause: error })
-    runtime.log(describeRefusal({ request, requestId, ...rest }, denial))
-    note?.({ outcome: denial.code })
-    const refusal = await refuse({ request, requestId, config: runtime.config, signsIn }, denial)
-    return bounds.finish?.(refusal) ?? refusal
+    return answerThrown(exchange, bounds, error)
   }
+}
+
+async function answerThrown(
+  { head: request, requestId, runtime, note }: Refusing,
+  { route, signsIn = false, finish }: Bounds,
+  error: unknown,
+): Promise<Response> {
+  const denial = error instanceof Denial ? error : new Denial('unavailable', { cause: error })
+  runtime.log(describeRefusal({ request, requestId, ...(route === undefined ? {} : { route }) }, denial))
+  note?.({ outcome: denial.code })
+  const refusal = await refuse({ request, requestId, config: runtime.config, signsIn }, denial)
+  return finish?.(refusal) ?? refusal
 }
 
 /** What the log tells of a request that was refused. */

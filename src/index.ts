@@ -24,9 +24,11 @@ async function loadIsolate(env: Env): Promise<Isolate> {
 }
 
 export default {
-  async fetch(request, env, context) {
-    const { app } = isolates.get(env) ?? (await loadIsolate(env))
-    return app(request, context)
+  fetch(request, env, context) {
+    const isolate = isolates.get(env)
+    return isolate === undefined
+      ? loadIsolate(env).then(({ app }) => app(request, context))
+      : isolate.app(request, context)
   },
   async scheduled({ scheduledTime }, env) {
     const { loaded } = isolates.get(env) ?? (await loadIsolate(env))

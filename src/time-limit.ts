@@ -9,12 +9,24 @@ export const BODY_LIMIT_MS = 10_000
 /**
  * What `work` gives, if it gives it within `limitMs` milliseconds.
  * Does NOT stop the work: what comes later is dropped.
- * @throws Error that `isTimeLimit` knows, when the limit passes first.
+ * @throws what `describe` makes of an Error that `isTimeLimit` knows, when the limit passes first, or of what `work` throws.
  */
-export function withinTime<T>(work: Promise<T>, limitMs: number): Promise<T> {
+export function withinTime<T>(
+  work: Promise<T>,
+  limitMs: number,
+  describe = (cause: unknown): unknown => cause,
+): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(Object.assign(new Error('time limit'), { name: TIME_LIMIT })), limitMs)
-    work.then(resolve, reject).finally(() => clearTimeout(timer))
+    function keep(value: T): void {
+      clearTimeout(timer)
+      resolve(value)
+    }
+    function fail(cause: unknown): void {
+      clearTimeout(timer)
+      reject(describe(cause))
+    }
+    const timer = setTimeout(() => fail(Object.assign(new Error('time limit'), { name: TIME_LIMIT })), limitMs)
+    work.then(keep, fail)
   })
 }
 

@@ -11,7 +11,13 @@ export interface CookieNames {
 
 /** The names; `insecure` is an `http://localhost` ISSUER, where browsers take no `__Host-` cookie. */
 export function cookieNames(insecure: boolean): CookieNames {
-  const prefix = insecure ? '' : '__Host-'
+  return insecure ? INSECURE_NAMES : NAMES
+}
+
+const INSECURE_NAMES = namesBehind('')
+const NAMES = namesBehind('__Host-')
+
+function namesBehind(prefix: string): CookieNames {
   return {
     session: `${prefix}gatehouse_session`,
     access: `${prefix}gatehouse_access`,

@@ -3,8 +3,9 @@
 import { cookieNames } from '../auth/cookies.ts'
 import type { YoungCookies } from '../auth/renew.ts'
 import { youngLines } from '../auth/renew.ts'
-import type { Control, Settled } from '../auth/upstream-control.ts'
-import { answerOrRefuse, describeRefusal } from '../boundary.ts'
+import type { Settled } from '../auth/upstream-control.ts'
+import type { Call } from '../boundary.ts'
+import { describeRefusal } from '../boundary.ts'
 import type { Route } from '../config/config.ts'
 import { Denial } from '../denial.ts'
 import { addressBlock, enforceRateLimit } from '../rate-limit.ts'
@@ -22,7 +23,7 @@ import { enforcePolicy } from './policy.ts'
 import type { RouteMatch, RouteTable } from './route.ts'
 import { compileRoutes, matchRoute, upstreamUrl } from './route.ts'
 import { expectControl, obeyControl } from './session-control.ts'
-import { forward } from './upstream.ts'
+import { forward, receive } from './upstream.ts'
 
 /** What is made once from the configuration. */
 export interface Gateway {
@@ -34,49 +35,65 @@ export function createGateway({ config, keys }: Runtime): Gateway {
   return { table: compileRoutes(config.routes), assertions: createAssertions(keys, config.issuer) }
 }
 
-/** Answers a request that is not for one of the gateway's own URLs. */
-export function handle(exchange: Exchange, target: Target, gateway: Gateway): Promise<Response> {
+/** What answers a request that is not for one of the gateway's own URLs. @throws Denial where it has no route */
+export function callRoute(exchange: Exchange, target: Target, gateway: Gateway): Call {
   const { head, runtime, note } = exchange
   const preflight = isPreflight(head)
   const method = preflight ? (head.headers.get('Access-Control-Request-Method') ?? '') : head.method
   const match = matchRoute(gateway.table, target, method)
   const { cors, key, unauthenticated } = match.route
   note?.({ route: key })
-  if (preflight && cors !== null) return Promise.resolve(preflightResponse(head, match.route, cors))
   const signsIn = unauthenticated === 'sign-in' && target.host === runtime.config.issuerHost
-  const answered = answerOrRefuse({ exchange, route: key, signsIn }, () =>
-    preflight ? passPreflight(exchange, target, match, gateway) : pass(exchange, target, match, gateway),
-  )
-  return cors === null ? answered : answered.then((response) => withCors(response, head, cors))
-}
-
-/** A request that may go on. */
-interface Admitted extends Authenticated {
-  readonly keepAuthorization: boolean
-  readonly control: Control | null
+  const answer = (): Promise<Response> => pass(exchange, target, match, gateway, !preflight)
+  if (cors === null) return { route: key, signsIn, answer }
+  if (preflight) return { route: key, answer: async () => preflightResponse(head, match.route, cors) }
+  const finish = (response: Response): Response => withCors(response, head, cors)
+  return { route: key, signsIn, finish, answer: () => answer().then(finish) }
 }
 
 const ANONYMOUS: Authenticated = { identity: null, renewal: null }
-const UNASKED: Admitted = { ...ANONYMOUS, keepAuthorization: false, control: null }
 
-/** Nobody is asked who he is, but too many are too many. */
-async function passPreflight(
+/**
+ * The way of a request that has a route. Nobody asks whose a preflight is, but too many are too many.
+ * Nothing is waited for that is known here: a promise costs more than most steps.
+ */
+async function pass(
   exchange: Exchange,
   target: Target,
   match: RouteMatch,
-  gateway: Gateway,
+  { assertions }: Gateway,
+  isAsked: boolean,
 ): Promise<Response> {
-  await enforceRouteLimit(exchange, match.route, null)
-  return send(exchange, target, match, gateway, UNASKED)
-}
-
-async function pass(exchange: Exchange, target: Target, match: RouteMatch, gateway: Gateway): Promise<Response> {
-  const control = expectControl(exchange, target, match.route)
-  const admitted = admit(exchange, match)
-  const authenticated = admitted instanceof Promise ? await admitted : admitted
-  if (match.route.rateLimit !== null) await enforceRouteLimit(exchange, match.route, authenticated.identity)
-  const keepAuthorization = keepsAuthorization(match.route, authenticated)
-  return send(exchange, target, match, gateway, { ...authenticated, keepAuthorization, control })
+  const { request, head, requestId, clientAddress, runtime } = exchange
+  const { route } = match
+  const control = isAsked ? expectControl(exchange, target, route) : null
+  const admitting = isAsked ? admit(exchange, match) : ANONYMOUS
+  const { identity, renewal } = admitting instanceof Promise ? await admitting : admitting
+  if (route.rateLimit !== null) await enforceRouteLimit(exchange, route, identity)
+  const isAsserted = identity !== null && route.identity.has('assertion')
+  const asserting = isAsserted ? assertions.for(identity, route, runtime.now()) : null
+  const forwarding = {
+    request,
+    head,
+    url: upstreamUrl(route, target),
+    route,
+    identity,
+    assertion: asserting instanceof Promise ? await asserting : asserting,
+    control: control?.value ?? null,
+    requestId,
+    clientAddress,
+    host: target.authority,
+    keepAuthorization: isAsked && keepsAuthorization(route, identity),
+    takesApiKeys: route.credentials.has('api-key'),
+    identityHeaderNames: runtime.config.identityHeaderNames,
+    cookies: cookieNames(runtime.config.insecureCookies),
+    findFetcher: runtime.findFetcher,
+  }
+  const forwarded = receive(await forward(forwarding), forwarding)
+  exchange.note?.({ outcome: 'passed', upstreamStatus: forwarded.response.status })
+  const settled = control === null ? NOTHING : await obeyControl(exchange, control, identity, forwarded)
+  const renewed = renewal === null ? [] : await readyLines(runtime, renewal)
+  return withCredentials(forwarded.response, settled.cookies.length > 0 ? settled.cookies : renewed, settled.headers)
 }
 
 /** Who is let in: nobody is asked on `public`, and on `observe` the verdict is only logged, beside the request. */
@@ -126,43 +143,8 @@ async function enforceRouteLimit(exchange: Exchange, { rateLimit }: Route, ident
 }
 
 /** `Authorization` stays where the gateway read no identity from the request, or the route hands it on. */
-function keepsAuthorization({ forwardToken }: Route, { identity }: Authenticated): boolean {
+function keepsAuthorization({ forwardToken }: Route, identity: Identity | null): boolean {
   return forwardToken || identity === null
-}
-
-async function send(
-  exchange: Exchange,
-  target: Target,
-  { route }: RouteMatch,
-  gateway: Gateway,
-  { identity, renewal, keepAuthorization, control }: Admitted,
-): Promise<Response> {
-  const { runtime, request, head, requestId, clientAddress } = exchange
-  const { config, now } = runtime
-  const judgedAt = now()
-  const isAsserted = identity !== null && route.identity.has('assertion')
-  const assertion = isAsserted ? gateway.assertions.for(identity, route, judgedAt) : null
-  const forwarded = await forward({
-    request,
-    head,
-    url: upstreamUrl(route, target),
-    route,
-    identity,
-    assertion: assertion instanceof Promise ? await assertion : assertion,
-    control: control?.value ?? null,
-    requestId,
-    clientAddress,
-    host: target.authority,
-    keepAuthorization,
-    takesApiKeys: route.credentials.has('api-key'),
-    identityHeaderNames: config.identityHeaderNames,
-    cookies: cookieNames(config.insecureCookies),
-    findFetcher: runtime.findFetcher,
-  })
-  exchange.note?.({ outcome: 'passed', upstreamStatus: forwarded.response.status })
-  const settled = control === null ? NOTHING : await obeyControl(exchange, control, identity, forwarded)
-  const renewed = renewal === null ? [] : await readyLines(runtime, renewal)
-  return withCredentials(forwarded.response, settled.cookies.length > 0 ? settled.cookies : renewed, settled.headers)
 }
 
 const NOTHING: Settled = { cookies: [], headers: {} }

@@ -11,25 +11,25 @@ type Header = readonly [name: string, value: string]
  * to say is left out; no value holds a character outside `[A-Za-z0-9._:/@+%-]` but the joints between several values.
  * Never throws, whatever the claims are.
  */
-export function identityHeaders(identity: Identity, route: Route): readonly Header[] {
+export function identityHeaders(identity: Identity, route: Route): Readonly<Record<string, string>> {
   const known = made.get(identity)?.get(route)
   if (known !== undefined) return known
   const headers = makeHeaders(identity, route)
-  const byRoute = made.get(identity) ?? new WeakMap<Route, readonly Header[]>()
+  const byRoute = made.get(identity) ?? new WeakMap<Route, Readonly<Record<string, string>>>()
   made.set(identity, byRoute.set(route, headers))
   return headers
 }
 
 /** Kept as long as the identity, which an isolate's memory holds for the token's next request. */
-const made = new WeakMap<Identity, WeakMap<Route, readonly Header[]>>()
+const made = new WeakMap<Identity, WeakMap<Route, Readonly<Record<string, string>>>>()
 
-function makeHeaders(identity: Identity, route: Route): readonly Header[] {
+function makeHeaders(identity: Identity, route: Route): Readonly<Record<string, string>> {
   const own = route.identity.has('headers') ? gatehouseHeaders(identity) : []
   const fromClaims = route.headers.map(({ name, claim }): Header => [
     name,
     claimValue(findClaim(identity.claims, claim)),
   ])
-  return [...own, ...fromClaims].filter(([, value]) => value !== '')
+  return Object.fromEntries([...own, ...fromClaims].filter(([, value]) => value !== ''))
 }
 
 function gatehouseHeaders({ subject, issuer, session, scopes, roles }: Identity): readonly Header[] {

@@ -22,6 +22,9 @@ const MAX_CHARACTERS = 32 * 1024
 
 /** RFC 9110 §5.5: no value has one, and servers differ in what they make of it. */
 const CONTROL_CHARACTER = /[[\p{Cc}&&\p{ASCII}]--\t]/v
+const PLAIN = /^[\t -~]*$/
+/** What the runtime gives in place of bytes that are no UTF-8. */
+const REPLACEMENT = '\uFFFD'
 
 /**
  * Folded names. The hop-by-hop ones are of RFC 9110 §7.6.1; `Proxy` is what CGI turns into `HTTP_PROXY`
@@ -52,16 +55,47 @@ const REMOVED: ReadonlySet<string> = new Set([
 
 const REMOVED_PREFIX = /^(?:proxy|x-forwarded|x-original|x-rewrite|cf|gatehouse)-/
 
+/** Names, those of the client in lower case, and values, as `fetch` takes them. */
+export type HeaderRecord = Record<string, string>
+
+export interface PassedHeaders {
+  readonly passed: HeaderRecord
+  /** False where a value has bytes that a text cannot hold: see `inTheirBytes`. */
+  readonly isFaithful: boolean
+}
+
 /**
- * Takes out of a copy of a `client`'s headers the hop-by-hop headers and those that `Connection` names (RFC 9110 §7.6.1), the
- * gateway's cookies and API keys, and whatever an upstream may take for the word of a gateway. The rest keeps its bytes, its spelling
- * and its separate lines.
+ * A `client`'s headers without the hop-by-hop headers and those that `Connection` names (RFC 9110 §7.6.1), the
+ * gateway's cookies and API keys, and whatever an upstream may take for the word of a gateway. Lines of one name are joined (RFC 9110 §5.3).
  * Does NOT judge credentials; credential.ts does, before.
  * @throws Denial `headers_too_large`, `invalid_request` for a control character
  */
-export function cleanRequestHeaders(copy: Headers, client: HeadHeaders, rules: HeaderRules): void {
-  for (const name of findRemoved(client, rules)) copy.delete(name)
-  cleanCookies(copy, client.get('Cookie'), rules.cookies)
+export function passRequestHeaders(client: HeadHeaders, rules: HeaderRules): PassedHeaders {
+  const named = connectionNames(client)
+  const passed: HeaderRecord = Object.create(null)
+  let characters = 0
+  let isFaithful = true
+  client.forEach((value, name) => {
+    characters += name.length + value.length
+    if (!PLAIN.test(value)) {
+      if (CONTROL_CHARACTER.test(value))
+        throw new Denial('invalid_request', { reason: 'control character in a header' })
+      isFaithful &&= !value.includes(REPLACEMENT)
+    }
+    if (!isRemoved(name, value, rules) && !named.has(name)) passed[name] = value
+  })
+  if (characters > MAX_CHARACTERS) throw new Denial('headers_too_large')
+  if (passed['cookie'] !== undefined) cleanCookies(passed, passed['cookie'], rules.cookies)
+  return { passed, isFaithful }
+}
+
+/** What was `passed`, as its bytes, its spelling and its separate lines came from the client, and what the upstream is `told`. */
+export function inTheirBytes(client: Headers, passed: HeaderRecord, told: HeaderRecord): Headers {
+  const headers = new Headers(client)
+  for (const name of client.keys()) if (passed[name] !== client.get(name)) headers.delete(name)
+  const changed = Object.entries(passed).filter(([name, value]) => value !== client.get(name))
+  for (const [name, value] of [...changed, ...Object.entries(told)]) headers.set(name, value)
+  return headers
 }
 
 const NO_NAMES: ReadonlySet<string> = new Set()
@@ -71,21 +105,6 @@ export function connectionNames(headers: Pick<Headers, 'get'>): ReadonlySet<stri
   const value = headers.get('Connection')
   if (value === null) return NO_NAMES
   return new Set(value.split(',').map((name) => name.trim().toLowerCase()))
-}
-
-function findRemoved(headers: HeadHeaders, rules: HeaderRules): readonly string[] {
-  const named = connectionNames(headers)
-  const removed: string[] = []
-  let characters = 0
-  let isPlain = true
-  headers.forEach((value, name) => {
-    characters += name.length + value.length
-    isPlain &&= !CONTROL_CHARACTER.test(value)
-    if (isRemoved(name, value, rules) || named.has(name)) removed.push(name)
-  })
-  if (characters > MAX_CHARACTERS) throw new Denial('headers_too_large')
-  if (!isPlain) throw new Denial('invalid_request', { reason: 'control character in a header' })
-  return removed
 }
 
 function isRemoved(
@@ -105,9 +124,8 @@ function foldedName(name: string): string {
 }
 
 /** A `Cookie` header that holds none of ours is left alone, so that its bytes stay as they came. */
-function cleanCookies(copy: Headers, cookies: string | null, names: CookieNames): void {
-  if (cookies === null) return
+function cleanCookies(passed: HeaderRecord, cookies: string, names: CookieNames): void {
   const others = withoutOurCookies(cookies, names)
-  if (others === null) return copy.delete('Cookie')
-  if (others !== cookies) copy.set('Cookie', others)
+  if (others === null) delete passed['cookie']
+  else passed['cookie'] = others
 }

@@ -33,16 +33,12 @@ interface Look {
   readonly setsCookies: boolean
 }
 
-/** One walk over the headers, which costs more than all that is done with them. */
+/** One walk over the names, which costs more than all that is done with them. */
 function look(headers: Headers): Look {
-  const names: string[] = []
-  let sessionControl: string | null = null
-  headers.forEach((value, name) => {
-    names.push(name)
-    if (name === 'gatehouse-session') sessionControl = value
-  })
+  const names = [...headers.keys()]
   const named = names.includes('connection') ? connectionNames(headers) : NO_NAMES
   const removed = names.filter((name) => OURS.test(name) || (named.has(name) && !LEFT_TO_RUNTIME.has(name)))
+  const sessionControl = removed.length > 0 ? headers.get('Gatehouse-Session') : null
   return { removed, sessionControl, setsCookies: names.includes('set-cookie') }
 }
 

@@ -10,7 +10,7 @@ function headersOf(
   identity: Partial<Identity>,
   route: Partial<Pick<Route, 'identity' | 'headers'>> = {},
 ): Readonly<Record<string, string>> {
-  return Object.fromEntries(identityHeaders(identityOf(identity), routeOf('/*', route)))
+  return identityHeaders(identityOf(identity), routeOf('/*', route))
 }
 
 describe('the Gatehouse headers', () => {

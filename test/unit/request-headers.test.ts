@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { cookieNames } from '../../src/auth/cookies.ts'
 import { Denial } from '../../src/denial.ts'
 import type { HeaderRules } from '../../src/gateway/request-headers.ts'
-import { cleanRequestHeaders, connectionNames } from '../../src/gateway/request-headers.ts'
+import { connectionNames, inTheirBytes, passRequestHeaders } from '../../src/gateway/request-headers.ts'
 
 const RULES: HeaderRules = {
   keepAuthorization: false,
@@ -135,11 +135,36 @@ describe('a control character in a value (RFC 9110 §5.5)', () => {
   })
 })
 
+describe('a value that is no UTF-8', () => {
+  const client = new Headers([
+    ['X-Custom', 'a'],
+    ['X-Custom', '\uFFFD'],
+    ['Cookie', 'a=1; __Host-gatehouse_session=x'],
+    ['Gatehouse-Subject', 'usr_1'],
+    ['X-Forwarded-For', '1.1.1.1'],
+  ])
+
+  it('is not passed as a text', () => {
+    expect(passRequestHeaders(client, RULES).isFaithful).toBe(false)
+    expect(passRequestHeaders(new Headers({ 'X-Custom': 'é' }), RULES).isFaithful).toBe(true)
+  })
+
+  it('stays in a copy of all headers, of which the rest is as if there were none', () => {
+    const { passed } = passRequestHeaders(client, RULES)
+
+    const headers = inTheirBytes(client, passed, { 'Gatehouse-Subject': 'usr_2' })
+
+    expect([...headers]).toEqual([
+      ['cookie', 'a=1'],
+      ['gatehouse-subject', 'usr_2'],
+      ['x-custom', 'a, \uFFFD'],
+    ])
+  })
+})
+
 /** What is left of a client's headers. */
 function cleaned(client: Headers, rules: HeaderRules): Headers {
-  const copy = new Headers(client)
-  cleanRequestHeaders(copy, client, rules)
-  return copy
+  return new Headers(passRequestHeaders(client, rules).passed)
 }
 
 function codeOf(act: () => unknown): string | null {
