@@ -78,7 +78,8 @@ function readAuthorization(request: RequestHead): string | null {
   const value = request.headers.get('Authorization')?.trim()
   if (value === undefined) return null
   if (value.includes(',') && BEARER_IN_LIST.test(value)) throw ambiguousCredential('Authorization sent twice')
-  return BEARER.test(value) ? value.replace(BEARER, '') : null
+  const [scheme] = BEARER.exec(value) ?? []
+  return scheme === undefined ? null : value.slice(scheme.length)
 }
 
 function readTokenProtocol(request: RequestHead): string | null {

@@ -28,7 +28,8 @@ const REPLACEMENT = '\uFFFD'
 
 /**
  * Folded names. The hop-by-hop ones are of RFC 9110 §7.6.1; `Proxy` is what CGI turns into `HTTP_PROXY`
- * (CVE-2016-5385). `Host` and `Content-Length` follow from the URL and the body that are forwarded.
+ * (CVE-2016-5385). `Host` and `Content-Length` follow from the URL and the body that are forwarded. `__proto__` is a name that no
+ * record can hold.
  */
 const REMOVED: ReadonlySet<string> = new Set([
   'connection',
@@ -51,6 +52,7 @@ const REMOVED: ReadonlySet<string> = new Set([
   'x-http-method',
   'x-http-method-override',
   'x-method-override',
+  '--proto--',
 ])
 
 const REMOVED_PREFIX = /^(?:proxy|x-forwarded|x-original|x-rewrite|cf|gatehouse)-/
@@ -72,7 +74,7 @@ export interface PassedHeaders {
  */
 export function passRequestHeaders(client: HeadHeaders, rules: HeaderRules): PassedHeaders {
   const named = connectionNames(client)
-  const passed: HeaderRecord = Object.create(null)
+  const passed: HeaderRecord = {}
   let characters = 0
   let isFaithful = true
   client.forEach((value, name) => {
@@ -103,7 +105,7 @@ const NO_NAMES: ReadonlySet<string> = new Set()
 /** The lower-case names that `Connection` names. */
 export function connectionNames(headers: Pick<Headers, 'get'>): ReadonlySet<string> {
   const value = headers.get('Connection')
-  if (value === null) return NO_NAMES
+  if (value === null || value === 'keep-alive' || value === 'close') return NO_NAMES
   return new Set(value.split(',').map((name) => name.trim().toLowerCase()))
 }
 
@@ -112,15 +114,29 @@ function isRemoved(
   value: string,
   { keepAuthorization, takesApiKeys, identityHeaderNames }: HeaderRules,
 ): boolean {
-  const folded = foldedName(name)
+  const { folded, isReserved } = readName(name)
   if (folded === 'authorization') return !keepAuthorization || value.includes(API_KEY_PREFIX)
   if (folded === 'x-api-key') return takesApiKeys || value.includes(API_KEY_PREFIX)
-  return REMOVED.has(folded) || REMOVED_PREFIX.test(folded) || identityHeaderNames.has(folded)
+  return isReserved || identityHeaderNames.has(folded)
 }
 
-/** Of names that come in lower case, most need no folding. */
-function foldedName(name: string): string {
-  return name.includes('_') || name.includes('.') ? foldHeaderName(name) : name
+interface HeaderName {
+  readonly folded: string
+  readonly isReserved: boolean
+}
+
+/** Clients send few names, and each of them again and again. */
+const readNames = new Map<string, HeaderName>()
+const MAX_NAMES = 1000
+
+function readName(name: string): HeaderName {
+  const known = readNames.get(name)
+  if (known !== undefined) return known
+  const folded = foldHeaderName(name)
+  const read = { folded, isReserved: REMOVED.has(folded) || REMOVED_PREFIX.test(folded) }
+  if (readNames.size >= MAX_NAMES) readNames.clear()
+  readNames.set(name, read)
+  return read
 }
 
 /** A `Cookie` header that holds none of ours is left alone, so that its bytes stay as they came. */

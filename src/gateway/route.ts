@@ -10,7 +10,7 @@ export interface RouteTable {
 
 /** Routes of one host and path, told apart by their methods. */
 interface RouteGroup {
-  readonly shape: Pick<Route, 'host' | 'path'>
+  readonly matches: (target: Target) => boolean
   readonly routes: readonly Route[]
 }
 
@@ -22,10 +22,8 @@ export interface RouteMatch {
 
 /** Groups routes by shape once; they come the most specific first and stay so. */
 export function compileRoutes(routes: readonly Route[]): RouteTable {
-  const groups = Map.groupBy(routes, shapeOf).values()
-  return {
-    groups: [...groups].flatMap(([first, ...rest]) => (first ? [{ shape: first, routes: [first, ...rest] }] : [])),
-  }
+  const groups = [...Map.groupBy(routes, shapeOf).values()]
+  return { groups: groups.flatMap(([first, ...rest]) => (first ? [groupOf(first, rest)] : [])) }
 }
 
 /**
@@ -71,19 +69,24 @@ function literals(pattern: readonly Segment[]): readonly (string | null)[] {
   return pattern.map((part) => ('literal' in part ? part.literal : null))
 }
 
+function groupOf(first: Route, rest: readonly Route[]): RouteGroup {
+  return { matches: matcherOf(first), routes: [first, ...rest] }
+}
+
 function findGroup(table: RouteTable, target: Target): RouteGroup | null {
-  const labels = target.host.split('.')
-  return table.groups.find(({ shape }) => hostMatches(shape, labels) && pathMatches(shape, target.segments)) ?? null
+  return table.groups.find(({ matches }) => matches(target)) ?? null
 }
 
-function hostMatches({ host }: Pick<Route, 'host'>, labels: readonly string[]): boolean {
-  if (host === null) return true
-  return labels.length === host.labels.length && beginsWith(labels, host.labels)
+function matcherOf({ host, path }: Pick<Route, 'host' | 'path'>): RouteGroup['matches'] {
+  const { segments, wildcard } = path
+  const matchesPath = ({ segments: texts }: Target): boolean =>
+    (wildcard ? texts.length >= segments.length : texts.length === segments.length) && beginsWith(texts, segments)
+  return host === null ? matchesPath : (target) => matchesHost(host.labels, target) && matchesPath(target)
 }
 
-function pathMatches({ path }: Pick<Route, 'path'>, segments: readonly string[]): boolean {
-  const longEnough = path.wildcard ? segments.length >= path.segments.length : segments.length === path.segments.length
-  return longEnough && beginsWith(segments, path.segments)
+function matchesHost(labels: readonly Segment[], { host }: Target): boolean {
+  const texts = host.split('.')
+  return texts.length === labels.length && beginsWith(texts, labels)
 }
 
 /** A name binds any text but none at all. */
@@ -117,9 +120,12 @@ function claimsReadAlike(route: Route, params: RouteMatch['params'], others: Rou
 function bindParams(route: Route, target: Target): RouteMatch['params'] {
   const hostParams = bind(route.host?.labels ?? [], () => target.host.split('.'))
   const pathParams = bind(route.path.segments, () => pathSegments(target.path).map(decodeURIComponent))
+  if (hostParams.length + pathParams.length === 0) return NO_PARAMS
   const params: Record<string, string> = Object.create(null)
   return Object.assign(params, Object.fromEntries([...hostParams, ...pathParams]))
 }
+
+const NO_PARAMS: RouteMatch['params'] = Object.freeze(Object.create(null))
 
 function bind(pattern: readonly Segment[], texts: () => readonly string[]): readonly (readonly [string, string])[] {
   if (pattern.every((part) => 'literal' in part)) return []

@@ -18,7 +18,7 @@ const REMOVED = `
   X-Forwarded-Prefix X-Forwarded Forwarded X-Real-IP True-Client-IP X-Client-IP X-Cluster-Client-IP
   X-Request-Id X-Original-URL X-Original-Host X-Rewrite-URL X-HTTP-Method X-HTTP-Method-Override
   X-Method-Override CF-Connecting-IP CF-IPCountry CF-Ray Gatehouse-Subject Gatehouse-Assertion
-  Gatehouse-Whatever-Comes X-User-Id
+  Gatehouse-Whatever-Comes X-User-Id __proto__
 `
   .trim()
   .split(/\s+/)
