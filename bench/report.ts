@@ -8,7 +8,7 @@ import type { Counts } from './counts.ts'
 import type { Effort, Rounds, Turn } from './rounds.ts'
 import type { StagedEntrant } from './stage.ts'
 import type { Spread } from './statistics.ts'
-import { medianOf, quantile, spreadOf } from './statistics.ts'
+import { meanOf, medianOf, quantile, spreadOf } from './statistics.ts'
 
 export interface Result {
   readonly name: string
@@ -16,7 +16,7 @@ export interface Result {
   /** Who is compared: those who check nothing, the gateway, and what a user would pick instead. */
   readonly group: 'pass-through' | 'gatehouse' | 'alternative'
   readonly cpuMicrosPerRequest: Spread
-  /** CPU beside the plainest pass-through of the same moment; `null` where that one did not take part. */
+  /** CPU beside the plainest pass-through of the same round; `null` where that one did not take part. */
   readonly ratio: Spread | null
   readonly requestsPerSecond: number
   readonly p50Ms: number
@@ -58,14 +58,13 @@ export function reportOf(entrants: readonly Reported[], measured: Measured, effo
 function resultOf({ contestant, bundle }: Reported, { rounds, counts, startupsMs }: Measured): Result {
   const { name, title, program } = contestant
   const own = rounds.get(name) ?? []
-  const cpu = own.map((turns) => turns.map((turn) => turn.cpuMicrosPerRequest))
   const latenciesMs = Float64Array.from(own.flat().flatMap((turn) => Array.from(turn.latenciesMs))).toSorted()
   const plainest = rounds.get(PLAINEST)
   return {
     name,
     title,
     group: groupOf(contestant),
-    cpuMicrosPerRequest: spreadOf(cpu),
+    cpuMicrosPerRequest: spreadOf(own.map(cpuOf)),
     ratio: plainest === undefined ? null : spreadOf(ratiosOf(own, plainest)),
     requestsPerSecond: medianOf(own.flat().map((turn) => turn.requestsPerSecond)),
     p50Ms: quantile(latenciesMs, 0.5),
@@ -81,9 +80,12 @@ function groupOf({ program, isLenient }: Contestant): Result['group'] {
   return isLenient ? 'pass-through' : 'alternative'
 }
 
-/** Turn by turn with the one beside it: what slows a machine down slows both, and the median forgets what hit one. */
-function ratiosOf(own: readonly (readonly Turn[])[], plainest: readonly (readonly Turn[])[]): number[][] {
-  return own.map((turns, round) =>
-    turns.map((turn, at) => turn.cpuMicrosPerRequest / (plainest[round]?.[at]?.cpuMicrosPerRequest ?? Number.NaN)),
-  )
+/** Round by round: what slows a machine down slows both, and the median forgets what hit one. */
+function ratiosOf(own: readonly (readonly Turn[])[], plainest: readonly (readonly Turn[])[]): readonly number[] {
+  return own.map((turns, round) => cpuOf(turns) / cpuOf(plainest[round] ?? []))
+}
+
+/** Of a request in a round. A mean, because garbage is collected in few turns only, and is made in all of them. */
+function cpuOf(turns: readonly Turn[]): number {
+  return meanOf(turns.map((turn) => turn.cpuMicrosPerRequest))
 }

@@ -56,9 +56,16 @@ export async function runRounds(entrants: readonly Entrant[], effort: Effort): P
 async function takeTurns(entrants: readonly Entrant[], count: number): Promise<ReadonlyMap<string, readonly Turn[]>> {
   const turns = new Map<string, Turn[]>(entrants.map(({ contestant }) => [contestant.name, []]))
   for (let turn = 0; turn < count; turn += 1) {
-    for (const entrant of entrants) turns.get(entrant.contestant.name)?.push(await takeTurn(entrant, TURN))
+    for (const entrant of inOrderOf(turn, entrants))
+      turns.get(entrant.contestant.name)?.push(await takeTurn(entrant, TURN))
   }
   return turns
+}
+
+/** Each time another one is the first, so that it is nobody's lot to come after the same one always. */
+function inOrderOf(turn: number, entrants: readonly Entrant[]): readonly Entrant[] {
+  const first = turn % entrants.length
+  return [...entrants.slice(first), ...entrants.slice(0, first)]
 }
 
 /** CPU is read while nothing but the turn's requests can use it: credentials are made before. */

@@ -1,17 +1,19 @@
 // Medians, and how far what was measured lies apart.
 
 export interface Spread {
-  /** Of all values. */
   readonly median: number
-  /** Of the medians of the rounds. */
   readonly lowest: number
   readonly highest: number
 }
 
-/** Of the values of some rounds. @throws RangeError for no values */
-export function spreadOf(rounds: readonly (readonly number[])[]): Spread {
-  const medians = rounds.map(medianOf)
-  return { median: medianOf(rounds.flat()), lowest: Math.min(...medians), highest: Math.max(...medians) }
+/** Of one value a round. @throws RangeError for no values */
+export function spreadOf(rounds: readonly number[]): Spread {
+  return { median: medianOf(rounds), lowest: Math.min(...rounds), highest: Math.max(...rounds) }
+}
+
+/** `NaN` for no values. */
+export function meanOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
 }
 
 /** @throws RangeError for no values */

@@ -10,14 +10,14 @@ const REMOVED =
 const CONTROL_CHARACTER = /[[\p{Cc}&&\p{ASCII}]--\t]/v
 const TIME_LIMIT_MS = 30_000
 /** As long as the bench's own. */
-const IDENTITY = [
-  ['Gatehouse-Subject', 'usr_0000000000000000000001'],
-  ['Gatehouse-Issuer', 'https://gateway.test'],
-  ['Gatehouse-Session', 'ses_0000000000000000000001'],
-  ['Gatehouse-Scope', 'orders:read orders:write'],
-  ['Gatehouse-Roles', 'staff'],
-  ['Gatehouse-Assertion', 'x'.repeat(620)],
-] as const
+const IDENTITY = {
+  'Gatehouse-Subject': 'usr_0000000000000000000001',
+  'Gatehouse-Issuer': 'https://gateway.test',
+  'Gatehouse-Session': 'ses_0000000000000000000001',
+  'Gatehouse-Scope': 'orders:read orders:write',
+  'Gatehouse-Roles': 'staff',
+  'Gatehouse-Assertion': 'x'.repeat(620),
+} as const
 
 export default {
   fetch: async (request, { UPSTREAM }) => {
@@ -30,34 +30,35 @@ export default {
 
 const INIT = { method: 'GET', redirect: 'manual', cache: 'no-store' } as const
 
-function headersFor(request: Request): Headers {
-  const headers = new Headers(request.headers)
-  const client = new Map<string, string>()
+function headersFor(request: Request): HeadersInit {
+  const headers: Record<string, string> = {}
+  const about = { address: '', host: '' }
   request.headers.forEach((value, name) => {
     if (CONTROL_CHARACTER.test(value)) throw new TypeError('control character')
-    client.set(name, value)
-    if (REMOVED.test(name)) headers.delete(name)
+    if (name === 'cf-connecting-ip') about.address = value
+    if (name === 'host') about.host = value
+    if (!REMOVED.test(name)) headers[name] = value
   })
-  headers.set('X-Forwarded-For', client.get('cf-connecting-ip') ?? '')
-  headers.set('X-Forwarded-Host', client.get('host') ?? '')
-  headers.set('X-Forwarded-Proto', 'https')
-  headers.set('X-Request-Id', crypto.randomUUID())
-  for (const [name, value] of IDENTITY) headers.set(name, value)
-  return headers
+  headers['X-Forwarded-For'] = about.address
+  headers['X-Forwarded-Host'] = about.host
+  headers['X-Forwarded-Proto'] = 'https'
+  headers['X-Request-Id'] = crypto.randomUUID()
+  return Object.assign(headers, IDENTITY)
 }
 
 function inTime(answer: Promise<Response>): Promise<Response> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error('time limit')), TIME_LIMIT_MS)
-    answer.then(resolve, reject).finally(() => clearTimeout(timer))
+    function keep(response: Response): void {
+      clearTimeout(timer)
+      resolve(response)
+    }
+    answer.then(keep, reject)
   })
 }
 
 function passed(answer: Response): Response {
-  const removed: string[] = []
-  answer.headers.forEach((_, name) => {
-    if (/^(?:gatehouse|proxy)-/.test(name)) removed.push(name)
-  })
+  const removed = [...answer.headers.keys()].filter((name) => /^(?:gatehouse|proxy)-/.test(name))
   if (removed.length === 0) return answer
   const copy = new Response(answer.body, answer)
   for (const name of removed) copy.headers.delete(name)
