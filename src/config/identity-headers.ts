@@ -54,6 +54,7 @@ const RESERVED = new Set([
   'x-http-method',
   'x-http-method-override',
   'x-method-override',
+  '--proto--',
 ])
 
 const RESERVED_PREFIX = /^(?:content|proxy|x-forwarded|x-original|x-rewrite|cf|gatehouse|sec|access-control)-/

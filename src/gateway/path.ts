@@ -117,7 +117,7 @@ function canonicalAuthority(text: string): Pick<Target, 'host' | 'authority'> {
   const known = authorities.get(text)
   if (known !== undefined) return known
   const named = text.replace(/:\d*$/, '').replace(/\.$/, '')
-  if (!HOST.test(named)) throw ambiguousPath('host')
+  if (text.length > MAX_AUTHORITY || !HOST.test(named)) throw ambiguousPath('host')
   const host = named.toLowerCase()
   const canonical = { host, authority: `${host}${/:\d+$/.exec(text)?.[0] ?? ''}` }
   if (authorities.size >= MAX_AUTHORITIES) authorities.clear()
@@ -128,6 +128,8 @@ function canonicalAuthority(text: string): Pick<Target, 'host' | 'authority'> {
 /** A gateway is asked for few hosts, and for each of them again and again. */
 const authorities = new Map<string, Pick<Target, 'host' | 'authority'>>()
 const MAX_AUTHORITIES = 1000
+/** Characters: 253 of a domain name (RFC 1035 §2.3.4), its dot, and a port. */
+const MAX_AUTHORITY = 260
 
 function canonicalPath(rawPath: string): string {
   refuse(REFUSED_AS_SENT, rawPath)

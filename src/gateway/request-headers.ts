@@ -28,8 +28,8 @@ const REPLACEMENT = '\uFFFD'
 
 /**
  * Folded names. The hop-by-hop ones are of RFC 9110 §7.6.1; `Proxy` is what CGI turns into `HTTP_PROXY`
- * (CVE-2016-5385). `Host` and `Content-Length` follow from the URL and the body that are forwarded. `__proto__` is a name that no
- * record can hold.
+ * (CVE-2016-5385). `Host` and `Content-Length` follow from the URL and the body that are forwarded. `Set-Cookie` says nothing
+ * in a request (RFC 6265 §4.1), and its lines cannot be joined; `__proto__` is a name that no record can hold.
  */
 const REMOVED: ReadonlySet<string> = new Set([
   'connection',
@@ -52,6 +52,7 @@ const REMOVED: ReadonlySet<string> = new Set([
   'x-http-method',
   'x-http-method-override',
   'x-method-override',
+  'set-cookie',
   '--proto--',
 ])
 
@@ -114,29 +115,15 @@ function isRemoved(
   value: string,
   { keepAuthorization, takesApiKeys, identityHeaderNames }: HeaderRules,
 ): boolean {
-  const { folded, isReserved } = readName(name)
+  const folded = foldedName(name)
+  if (REMOVED.has(folded) || REMOVED_PREFIX.test(folded) || identityHeaderNames.has(folded)) return true
   if (folded === 'authorization') return !keepAuthorization || value.includes(API_KEY_PREFIX)
-  if (folded === 'x-api-key') return takesApiKeys || value.includes(API_KEY_PREFIX)
-  return isReserved || identityHeaderNames.has(folded)
+  return folded === 'x-api-key' && (takesApiKeys || value.includes(API_KEY_PREFIX))
 }
 
-interface HeaderName {
-  readonly folded: string
-  readonly isReserved: boolean
-}
-
-/** Clients send few names, and each of them again and again. */
-const readNames = new Map<string, HeaderName>()
-const MAX_NAMES = 1000
-
-function readName(name: string): HeaderName {
-  const known = readNames.get(name)
-  if (known !== undefined) return known
-  const folded = foldHeaderName(name)
-  const read = { folded, isReserved: REMOVED.has(folded) || REMOVED_PREFIX.test(folded) }
-  if (readNames.size >= MAX_NAMES) readNames.clear()
-  readNames.set(name, read)
-  return read
+/** Of names that come in lower case, most need no folding. */
+function foldedName(name: string): string {
+  return name.includes('_') || name.includes('.') ? foldHeaderName(name) : name
 }
 
 /** A `Cookie` header that holds none of ours is left alone, so that its bytes stay as they came. */

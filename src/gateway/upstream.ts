@@ -93,8 +93,8 @@ function tellUpstream({ head, route, identity, assertion, control, ...about }: F
 /** RFC 6455 §4.1. A subprotocol that was the client's token stays here. */
 function passWebSocket(passed: HeaderRecord, { method, headers: client }: RequestHead): void {
   if (method === 'GET' && client.get('Upgrade') === 'websocket') passed['upgrade'] = 'websocket'
-  const offered = client.get('Sec-WebSocket-Protocol')
-  if (offered === null) return
+  const offered = passed['sec-websocket-protocol']
+  if (offered === undefined) return
   const { forwarded } = withoutTokenProtocol(offered)
   if (forwarded === null) delete passed['sec-websocket-protocol']
   else passed['sec-websocket-protocol'] = forwarded

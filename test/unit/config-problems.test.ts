@@ -404,6 +404,7 @@ describe('a route', () => {
       'CF-User',
       'Gatehouse_Subject',
       'Sec-User',
+      '__proto__',
     ].map((name): [Env, string] => [
       { headers: { [name]: 'sub' } },
       `headers.${name.includes('.') ? JSON.stringify(name) : name} ${RESERVED}`,

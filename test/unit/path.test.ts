@@ -188,6 +188,8 @@ const HOSTILE: Readonly<Record<string, readonly string[]>> = {
 
 const HOSTILE_AUTHORITIES = [
   'http://user@gw.example/a',
+  `http://${'a'.repeat(255)}.example/a`,
+  `http://gw.example:${'0'.repeat(300)}/a`,
   'http://gw.example@evil.example/a',
   'http://user:secret@gw.example/a',
   'http://@gw.example/a',

@@ -18,7 +18,7 @@ const REMOVED = `
   X-Forwarded-Prefix X-Forwarded Forwarded X-Real-IP True-Client-IP X-Client-IP X-Cluster-Client-IP
   X-Request-Id X-Original-URL X-Original-Host X-Rewrite-URL X-HTTP-Method X-HTTP-Method-Override
   X-Method-Override CF-Connecting-IP CF-IPCountry CF-Ray Gatehouse-Subject Gatehouse-Assertion
-  Gatehouse-Whatever-Comes X-User-Id __proto__
+  Gatehouse-Whatever-Comes X-User-Id Set-Cookie __proto__
 `
   .trim()
   .split(/\s+/)
@@ -63,6 +63,18 @@ describe('what a client says in the name of a gateway', () => {
     ])
 
     expect([...cleaned(client, RULES)]).toEqual([])
+  })
+})
+
+describe('a header that a route fills from a claim', () => {
+  it.each(['Authorization', 'X-API-Key'])('is removed even where clients may send one: %s', (name) => {
+    const client = new Headers([
+      [name, 'forged'],
+      [name.replace('-', '_'), 'forged'],
+    ])
+    const rules = { ...RULES, keepAuthorization: true, identityHeaderNames: new Set([name.toLowerCase()]) }
+
+    expect([...cleaned(client, rules)]).toEqual([])
   })
 })
 

@@ -213,6 +213,13 @@ describe('a WebSocket', () => {
     expect((await sent({ request })).headers.get('Sec-WebSocket-Protocol')).toBe(passed)
   })
 
+  it('keeps its subprotocols to itself where Connection names them', async () => {
+    const headers = { Connection: 'Upgrade, Sec-WebSocket-Protocol', 'Sec-WebSocket-Protocol': 'chat' }
+    const request = new Request('https://gateway.test/', { headers })
+
+    expect((await sent({ request })).headers.has('Sec-WebSocket-Protocol')).toBe(false)
+  })
+
   it.each([
     { offered: 'gatehouse.bearer.a.b.c', protocol: 'gatehouse.bearer.a.b.c' },
     { offered: 'chat, gatehouse.bearer.a.b.c', protocol: null },
