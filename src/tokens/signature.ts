@@ -27,12 +27,14 @@ export const ALGORITHMS: ReadonlyMap<string, SignatureAlgorithm> = new Map<strin
   ['Ed25519', ED25519],
 ])
 
+const ENCODER = new TextEncoder()
+
 /** Of an issuer that shares a secret with the gateway. */
 export const HMAC: SignatureParameters = { name: 'HMAC' }
 
 /** The signature over a JWS signing input (RFC 7515 §5.1), as base64url. */
 export async function sign(input: string, key: CryptoKey, parameters: SignatureParameters): Promise<string> {
-  const signature = await crypto.subtle.sign(parameters, key, Buffer.from(input, 'latin1'))
+  const signature = await crypto.subtle.sign(parameters, key, ENCODER.encode(input))
   return Buffer.from(signature).toString('base64url')
 }
 
@@ -46,5 +48,5 @@ export function isSignedBy(
   input: string,
   signature: Uint8Array,
 ): Promise<boolean> {
-  return crypto.subtle.verify(parameters, key, signature, Buffer.from(input, 'latin1'))
+  return crypto.subtle.verify(parameters, key, signature, ENCODER.encode(input))
 }
