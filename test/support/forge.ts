@@ -27,10 +27,14 @@ const RSA = { modulusLength: 2048, publicExponent: Uint8Array.of(1, 0, 1) }
 /** How Web Crypto makes keys, and how it signs with them. */
 const ALGORITHMS: Readonly<Record<string, { readonly make: Make; readonly sign: SubtleCryptoSignAlgorithm }>> = {
   RS256: { make: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', ...RSA }, sign: { name: 'RSASSA-PKCS1-v1_5' } },
+  RS384: { make: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-384', ...RSA }, sign: { name: 'RSASSA-PKCS1-v1_5' } },
   RS512: { make: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-512', ...RSA }, sign: { name: 'RSASSA-PKCS1-v1_5' } },
   PS256: { make: { name: 'RSA-PSS', hash: 'SHA-256', ...RSA }, sign: { name: 'RSA-PSS', saltLength: 32 } },
+  PS384: { make: { name: 'RSA-PSS', hash: 'SHA-384', ...RSA }, sign: { name: 'RSA-PSS', saltLength: 48 } },
+  PS512: { make: { name: 'RSA-PSS', hash: 'SHA-512', ...RSA }, sign: { name: 'RSA-PSS', saltLength: 64 } },
   ES256: { make: { name: 'ECDSA', namedCurve: 'P-256' }, sign: { name: 'ECDSA', hash: 'SHA-256' } },
   ES384: { make: { name: 'ECDSA', namedCurve: 'P-384' }, sign: { name: 'ECDSA', hash: 'SHA-384' } },
+  ES512: { make: { name: 'ECDSA', namedCurve: 'P-521' }, sign: { name: 'ECDSA', hash: 'SHA-512' } },
   EdDSA: { make: { name: 'Ed25519' }, sign: { name: 'Ed25519' } },
   Ed25519: { make: { name: 'Ed25519' }, sign: { name: 'Ed25519' } },
 }
