@@ -232,6 +232,16 @@ describe('verifyToken', () => {
     expect(await verdict(await forge(world().idp, expired, { kid: 'own', typ: 'JWT' }))).toBe('invalid_token signature')
   })
 
+  it('refuses a signature that cannot be judged, and keeps why', async () => {
+    const key = { ...world().legacyKey, algorithms: ['ES256'], parameters: { name: 'Ed25519' } }
+    const token = await forge(world().idp, issuerPayload(NOW))
+    const verified = verifyToken(token, accepted({ findIssuerKey: () => Promise.resolve(key) }))
+    await expect(verified).rejects.toMatchObject({
+      code: 'invalid_token',
+      details: { reason: 'signature', cause: expect.any(Error) },
+    })
+  })
+
   it('passes on that keys cannot be had', async () => {
     expect(await verdict(await forge(world().idp, issuerPayload(NOW)), { findIssuerKey: unavailable })).toBe(
       'issuer_unavailable',
