@@ -154,6 +154,7 @@ describe('a value that is no UTF-8', () => {
     ['Cookie', 'a=1; __Host-gatehouse_session=x'],
     ['Gatehouse-Subject', 'usr_1'],
     ['X-Forwarded-For', '1.1.1.1'],
+    ['X-Name', 'Zoë'],
   ])
 
   it('is not passed as a text', () => {
@@ -170,6 +171,7 @@ describe('a value that is no UTF-8', () => {
       ['cookie', 'a=1'],
       ['gatehouse-subject', 'usr_2'],
       ['x-custom', 'a, \uFFFD'],
+      ['x-name', 'Zoë'],
     ])
   })
 })
