@@ -130,6 +130,16 @@ describe('what an upstream is told', () => {
     expect(headers.has('X-User')).toBe(false)
   })
 
+  it('is told anew of each request of one identity', async () => {
+    const about = { identity: identityOf(), route: routeOf('/*', { upstream: BOUND }) }
+    await sent({ ...about, assertion: 'a.b.c', control: 'random' })
+
+    const { headers } = await sent({ ...about, clientAddress: null })
+
+    const told = ['X-Forwarded-For', 'Gatehouse-Assertion', 'Gatehouse-Control'].filter((name) => headers.has(name))
+    expect(told).toEqual([])
+  })
+
   it('is all of it or the request is not sent', async () => {
     const { calls, findFetcher } = fakeUpstream()
     const route = routeOf('/*', { upstream: BOUND, headers: [{ name: 'no header name', claim: 'sub' }] })
