@@ -32,6 +32,21 @@ describe('the Gatehouse headers', () => {
     expect(Object.keys(headers)).toEqual(['Gatehouse-Subject', 'Gatehouse-Issuer'])
   })
 
+  it('are those of this identity on this route, when they are asked for again too', () => {
+    const [one, other] = [identityOf(), identityOf({ subject: 'usr_2' })]
+    const [told, untold] = [routeOf('/*'), routeOf('/*', { identity: new Set(['assertion']) })]
+    const asked = [
+      { identity: one, route: told },
+      { identity: one, route: untold },
+      { identity: other, route: told },
+      { identity: one, route: told },
+    ]
+
+    const subjects = asked.map(({ identity, route }) => identityHeaders(identity, route)['Gatehouse-Subject'])
+
+    expect(subjects).toEqual(['usr_1', undefined, 'usr_2', 'usr_1'])
+  })
+
   it('are not sent to a route that takes the assertion only', () => {
     const headers = headersOf(
       { claims: { sub: 'usr_1' } },
