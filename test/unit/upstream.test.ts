@@ -259,8 +259,11 @@ describe('a WebSocket', () => {
 })
 
 describe('an answer', () => {
-  it('with nothing to remove is given back as it is', async () => {
-    const answer = new Response('ok', { headers: { 'Set-Cookie': 'a=1', 'X-Custom': '1', Connection: 'keep-alive' } })
+  it.each([
+    { Connection: 'keep-alive', 'Keep-Alive': 'timeout=5' },
+    { Connection: 'Upgrade, keep-alive', Upgrade: 'h2c', 'Keep-Alive': 'timeout=5' },
+  ])('with nothing to remove is given back as it is: %o', async (hop) => {
+    const answer = new Response('ok', { headers: { 'Set-Cookie': 'a=1', 'X-Custom': '1', ...hop } })
 
     expect(await answered(answer)).toBe(answer)
   })
