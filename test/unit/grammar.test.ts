@@ -10,6 +10,7 @@ const SIGNATURE = base64url(new Uint8Array(64))
 const token = (header: string = segment(HEADER), payload: string = segment(PAYLOAD), signature = SIGNATURE) =>
   `${header}.${payload}.${signature}`
 const withHeader = (members: Record<string, unknown>) => token(segment({ ...HEADER, ...members }))
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'.split('')
 const bytes = (...values: number[]) => base64url(Uint8Array.from(values))
 /** A payload of so many bytes. */
 const payloadOf = (size: number) => segment(`{"iss":"${'x'.repeat(size - 10)}"}`)
@@ -118,6 +119,15 @@ describe('parseToken', () => {
     ['zip', withHeader({ zip: 'DEF' }), 'zip'],
   ])('refuses %s', async (_, text, part) => {
     expect(await refusalOf(() => parseToken(text))).toBe(`invalid_token malformed:${part}`)
+  })
+
+  it('takes one spelling of the same bytes, whichever its last character', async () => {
+    const texts = ['', 'A', 'AA', 'AAA'].flatMap((start) => ALPHABET.map((last) => start + last))
+    const verdicts = await Promise.all(
+      texts.map((text) => refusalOf(() => parseToken(token(undefined, undefined, text)))),
+    )
+    const taken = texts.filter((_, index) => verdicts[index] === 'passed')
+    expect(taken).toEqual(texts.filter((text) => Buffer.from(text, 'base64url').toString('base64url') === text))
   })
 
   it('takes a token of 8192 characters and none of more', async () => {
