@@ -90,6 +90,13 @@ describe('unauthenticated = "sign-in"', () => {
     expect(response.headers.get('Location')).toBeNull()
   })
 
+  it('sends from a route with CORS too', async () => {
+    const world = await createWorld({ routes: [{ ...signsIn, cors: { origins: ['https://app.example.com'] } }] })
+    const response = await visit(world, '/orders')
+    expect(response.status).toBe(303)
+    expect(response.headers.get('Vary')).toBe('Accept, Sec-Fetch-Dest, Sec-Fetch-Mode, Origin')
+  })
+
   it('is off by default', async () => {
     const world = await createWorld()
     expect((await visit(world, '/orders')).status).toBe(401)
