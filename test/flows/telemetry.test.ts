@@ -45,6 +45,11 @@ const requests = [
     (world: World) => world.send('/staff/x', { method: 'DELETE' }),
   ],
   [
+    'brings no credential to a route with CORS',
+    ['ROUTES[3]', 'credential_required', 'read', 401, 0],
+    (world: World) => world.send('/cors/x'),
+  ],
+  [
     'lacks a role',
     ['ROUTES[2]', 'insufficient_role', 'read', 403, 0],
     async (world: World) => world.bearer((await world.signInForTokens()).access, '/staff/x'),
@@ -156,7 +161,8 @@ describe('the log', () => {
     const refusals = requests.filter(([, [, outcome]]) => outcome !== 'passed' && outcome !== 'answered')
     for (const [, , send] of refusals) await send(world)
     const lines = world.logged.filter(({ event }) => event === 'denial' || event === 'fault')
-    expect(lines.map(({ code }) => code)).toEqual(refusals.map(([, [, outcome]]) => outcome))
+    const routed = refusals.map(([, [route, outcome]]) => [route.startsWith('ROUTES') ? route : undefined, outcome])
+    expect(lines.map(({ route, code }) => [route, code])).toEqual(routed)
     expect(lines.flatMap((line) => Object.keys(line)).filter((name) => !FIELDS.has(name))).toEqual([])
   })
 
