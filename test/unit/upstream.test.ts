@@ -332,9 +332,12 @@ describe('an upstream that fails', () => {
     expect(await outcome).toBe('upstream_timeout')
   })
 
-  it('is not given up on once its headers are there', async () => {
+  it.each([
+    { what: 'its headers are there', answer: () => new Response('ok') },
+    { what: 'the connection has broken', answer: () => Promise.reject(new Error('Network connection lost.')) },
+  ])('is not given up on once $what', async ({ answer }) => {
     vi.useFakeTimers()
-    await forward(forwarding({ findFetcher: fakeUpstream().findFetcher }))
+    await Promise.allSettled([forward(forwarding(fakeUpstream(answer)))])
 
     expect(vi.getTimerCount()).toBe(0)
   })
