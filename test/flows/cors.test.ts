@@ -30,6 +30,23 @@ describe('a web app on a sibling host that is configured', () => {
     expect(world.seen).toEqual([])
   })
 
+  it('is answered a preflight by the route of the method that it asks for', async () => {
+    const routes = [
+      { path: '/orders', methods: ['GET'], upstream: UPSTREAM, cors: { origins: ['https://other.example.com'] } },
+      { path: '/orders', methods: ['DELETE'], upstream: UPSTREAM },
+    ]
+    const world = await createWorld({ ...options, routes })
+    const asked = await Promise.all(
+      ['GET', 'DELETE', 'PUT'].map((method) => world.send('/orders', preflight(APP, method))),
+    )
+    const allowed = asked.map(({ status, headers }) => [status, headers.get('Access-Control-Allow-Methods')])
+    expect(allowed).toEqual([
+      [204, null],
+      [204, 'DELETE'],
+      [405, null],
+    ])
+  })
+
   it('writes with cookies, and reads the answer', async () => {
     const world = await createWorld(options)
     const cookie = await world.signInForCookies()
