@@ -41,6 +41,7 @@ describe('the winning route', () => {
     ['/admin/users/*', 'GET', 'http://gw.example/admin/users'],
     ['api.example.com/admin/*', 'GET', 'http://api.example.com/admin'],
     ['api.example.com/admin/*', 'GET', 'http://API.Example.com.:8080/admin/users/1'],
+    ['/files/:Name', 'GET', 'http://api.example.com/files/a'],
     [':tenant.example.com/orders/*', 'GET', 'http://acme.example.com/orders/new'],
     ['/orders/new', 'GET', 'http://a.b.example.com/orders/new'],
     ['/orders/new', 'GET', 'http://example.com/orders/new'],
