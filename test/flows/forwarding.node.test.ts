@@ -33,6 +33,7 @@ const gateway = await startGateway({
       },
       { path: '/token/*', upstream: upstream.origin, revocation: 'expiry', forward_token: true },
       { path: '/bare/*', upstream: upstream.origin, revocation: 'expiry', identity: ['assertion'] },
+      { path: '/plain/*', upstream: upstream.origin, revocation: 'expiry', identity: ['headers'] },
       { path: '/impatient/*', upstream: upstream.origin, access: 'public', strip_prefix: '/impatient', timeout: '1s' },
       { path: '/dead/*', upstream: `http://127.0.0.1:${await closedPort()}`, access: 'public' },
       {
@@ -210,6 +211,13 @@ describe('an upstream', () => {
     })
     expect(payload).toMatchObject({ sub: 'usr_1', sid: 'ses_1', scope: 'orders:read', tenant: 'acme' })
     expect(namesOf(onlySeen())).not.toContain('gatehouse-subject')
+  })
+
+  it('is told in headers alone where it wants no assertion', async () => {
+    await gateway.send('/plain/x', { headers: await bearer() })
+
+    expect(valuesOf(onlySeen(), 'Gatehouse-Subject')).toEqual(['usr_1'])
+    expect(valuesOf(onlySeen(), 'Gatehouse-Assertion')).toEqual([])
   })
 
   it('gets the same assertion with the next request of that token', async () => {
