@@ -78,7 +78,9 @@ describe('a web app on a sibling host that is configured', () => {
   it('signs in and out with cookies from there', async () => {
     const world = await createWorld(options)
     const preflighted = await world.send('/auth/sign-out', preflight(APP))
+    expect(preflighted.status).toBe(204)
     expect(preflighted.headers.get('Access-Control-Allow-Origin')).toBe(APP)
+    expect(preflighted.headers.get('Access-Control-Allow-Methods')).toBe('GET, HEAD, POST, DELETE')
     const cookie = await world.signInForCookies()
     const response = await world.send('/auth/sign-out', { method: 'POST', headers: { Cookie: cookie, Origin: APP } })
     expect(response.status).toBe(200)
