@@ -57,13 +57,16 @@ export interface DenialDetails {
   readonly cause?: unknown
 }
 
-/** A request ends here, with the answer that its code names. */
+/** A request ends here, with the answer that its code names. It is no fault, so nobody needs to know where: it has no stack. */
 export class Denial extends Error {
   readonly code: DenialCode
   readonly details: DenialDetails
 
   constructor(code: DenialCode, details: DenialDetails = {}) {
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 0
     super(code, { cause: details.cause })
+    Error.stackTraceLimit = stackTraceLimit
     this.name = 'Denial'
     this.code = code
     this.details = details
@@ -85,20 +88,33 @@ export function denialResponse(denial: Denial, requestId: string): Response {
     request_id: requestId,
     ...denial.details.members,
   }
-  const headers = denialHeaders(denial)
-  headers.set('Content-Type', 'application/problem+json')
-  return new Response(JSON.stringify(body), { status, headers })
+  const headers = { ...plainHeaders(denial), 'Content-Type': 'application/problem+json' }
+  const response = new Response(JSON.stringify(body), { status, headers })
+  appendCookies(response.headers, denial)
+  return response
 }
 
 /** What a denial says in headers, whatever form its body has. */
-export function denialHeaders({ code, details }: Denial): Headers {
-  const row: Row = TABLE[code]
-  const headers = new Headers({ 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' })
-  if (row.challenge !== undefined) headers.set('WWW-Authenticate', challenge(row.challenge, details.challenge))
-  if (row.retryAfter !== undefined) headers.set('Retry-After', String(row.retryAfter))
-  for (const [name, value] of Object.entries(details.headers ?? {})) headers.set(name, value)
-  for (const cookie of details.cookies ?? []) headers.append('Set-Cookie', cookie)
+export function denialHeaders(denial: Denial): Headers {
+  const headers = new Headers(plainHeaders(denial))
+  appendCookies(headers, denial)
   return headers
+}
+
+/** A record, which costs the runtime half of what as many calls to `Headers` do. */
+function plainHeaders({ code, details }: Denial): Readonly<Record<string, string>> {
+  const row: Row = TABLE[code]
+  return {
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+    ...(row.challenge === undefined ? {} : { 'WWW-Authenticate': challenge(row.challenge, details.challenge) }),
+    ...(row.retryAfter === undefined ? {} : { 'Retry-After': String(row.retryAfter) }),
+    ...details.headers,
+  }
+}
+
+function appendCookies(headers: Headers, { details }: Denial): void {
+  for (const cookie of details.cookies ?? []) headers.append('Set-Cookie', cookie)
 }
 
 /** RFC 6750 §3: `Bearer`, alone where no credential came, else with its error and parameters. */

@@ -23,13 +23,20 @@ export function findVerified({ runtime }: Exchange, token: string, accepted: Acc
  * Does NOT look at its revocation; judgeStanding does.
  * @throws Denial `invalid_token`, or `issuer_unavailable` where its issuer's keys cannot be had.
  */
-export async function verifyRemembered(
+export function verifyRemembered(exchange: Exchange, token: string, accepted: AcceptedIssuers): Promise<Remembered> {
+  const { runtime, waitUntil } = exchange
+  const remembered = runtime.tokens.find(token)
+  if (remembered === null) return verifyAnew(exchange, token, accepted)
+  return stillHolds(runtime, remembered, accepted, waitUntil).then((holds) =>
+    holds ? remembered : verifyAnew(exchange, token, accepted),
+  )
+}
+
+async function verifyAnew(
   { runtime, waitUntil }: Exchange,
   token: string,
   accepted: AcceptedIssuers,
 ): Promise<Remembered> {
-  const remembered = runtime.tokens.find(token)
-  if (remembered !== null && (await stillHolds(runtime, remembered, accepted, waitUntil))) return remembered
   const { config, keys, issuerKeys } = runtime
   const verified = await verifyToken(token, {
     self: accepted.acceptsSelf ? { issuer: config.issuer, audience: config.audience, keys } : null,

@@ -36,17 +36,23 @@ export interface Verified {
  * Does NOT ask whether it has been revoked; gateway/revocation does.
  * @throws Denial `invalid_token`, or what `findIssuerKey` throws
  */
-export async function verifyToken(token: string, accepted: Accepted): Promise<Verified> {
+export function verifyToken(token: string, accepted: Accepted): Promise<Verified> {
   const parsed = parseToken(token)
-  const { self, issuers, findIssuerKey } = accepted
-  if (self !== null && parsed.issuer === self.issuer) {
-    const key = parsed.kid === null ? undefined : self.keys.verification.get(parsed.kid)
-    const verified = await verifySignature(parsed, key)
-    return { identity: readOwnClaims(parsed, self.audience, accepted), key: verified }
-  }
+  const { self, issuers } = accepted
+  if (self !== null && parsed.issuer === self.issuer) return verifyOwn(parsed, self, accepted)
   const issuer = issuers.find((entry) => entry.issuer === parsed.issuer)
   if (issuer === undefined) throw refused('issuer')
-  const key = await verifySignature(parsed, await findIssuerKey(issuer, parsed.kid))
+  return verifyIssuer(parsed, issuer, accepted)
+}
+
+async function verifyOwn(parsed: ParsedToken, { audience, keys }: Self, clock: Clock): Promise<Verified> {
+  const key = parsed.kid === null ? undefined : keys.verification.get(parsed.kid)
+  const verified = await verifySignature(parsed, key)
+  return { identity: readOwnClaims(parsed, audience, clock), key: verified }
+}
+
+async function verifyIssuer(parsed: ParsedToken, issuer: Issuer, accepted: Accepted): Promise<Verified> {
+  const key = await verifySignature(parsed, await accepted.findIssuerKey(issuer, parsed.kid))
   return { identity: readIssuerClaims(parsed, issuer, accepted), key }
 }
 
