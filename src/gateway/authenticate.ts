@@ -64,12 +64,24 @@ function authenticateKey(exchange: Exchange, key: string, demand: Demand): Promi
 /** The short way: the token and its standing are known here, and nothing has to be waited for. */
 function findTrusted(exchange: Exchange, token: string, demand: Demand): Authenticated | null {
   const remembered = findVerified(exchange, token, demand)
-  if (remembered === null || remembered.ended || !isTrustedHere(exchange, remembered.identity, demand)) return null
-  return { identity: remembered.identity, renewal: null }
+  return remembered === null ? null : trustHere(exchange, remembered, demand)
+}
+
+function trustHere(exchange: Exchange, { identity, ended }: Remembered, demand: Demand): Authenticated | null {
+  return !ended && isTrustedHere(exchange, identity, demand) ? { identity, renewal: null } : null
 }
 
 async function judgeBearer(exchange: Exchange, token: string, demand: Demand): Promise<Authenticated> {
   const remembered = await verifyRemembered(exchange, token, demand)
+  return trustHere(exchange, remembered, demand) ?? judgeUntrusted(exchange, token, remembered, demand)
+}
+
+async function judgeUntrusted(
+  exchange: Exchange,
+  token: string,
+  remembered: Remembered,
+  demand: Demand,
+): Promise<Authenticated> {
   const standing = await judgeRemembered(exchange, token, remembered, demand)
   if (standing.outcome === 'ended') throw refuseEnded(remembered.identity)
   return { identity: standing.identity, renewal: null }

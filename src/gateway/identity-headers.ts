@@ -15,13 +15,13 @@ export function identityHeaders(identity: Identity, route: Route): Readonly<Reco
   const known = made.get(identity)?.get(route)
   if (known !== undefined) return known
   const headers = makeHeaders(identity, route)
-  const byRoute = made.get(identity) ?? new WeakMap<Route, Readonly<Record<string, string>>>()
+  const byRoute = made.get(identity) ?? new Map<Route, Readonly<Record<string, string>>>()
   made.set(identity, byRoute.set(route, headers))
   return headers
 }
 
 /** Kept as long as the identity, which an isolate's memory holds for the token's next request. */
-const made = new WeakMap<Identity, WeakMap<Route, Readonly<Record<string, string>>>>()
+const made = new WeakMap<Identity, Map<Route, Readonly<Record<string, string>>>>()
 
 function makeHeaders(identity: Identity, route: Route): Readonly<Record<string, string>> {
   const own = route.identity.has('headers') ? gatehouseHeaders(identity) : []
