@@ -54,10 +54,12 @@ export function forward(forwarding: Forwarding): Promise<Response> {
  * @throws Denial `upstream_unreachable` where it is none
  */
 export function receive(answer: Response, { head, cookies }: Forwarding): Passed {
-  if (!isUsable(answer))
+  const { status } = answer
+  const isSwitching = status === 101 && answer.webSocket !== null
+  if (!isSwitching && !isFinal(status))
     throw new Denial('upstream_unreachable', { reason: 'the upstream answered with an odd status' })
   const passed = passResponse(answer, cookies)
-  return answer.status === 101 ? { ...passed, response: withTokenProtocol(passed.response, head) } : passed
+  return isSwitching ? { ...passed, response: withTokenProtocol(passed.response, head) } : passed
 }
 
 /** What `fetch` makes a request of, once: a `Request` made here would be copied there, headers and all. */
@@ -111,9 +113,9 @@ function fetcherOf({ upstream }: Route, findFetcher: Forwarding['findFetcher']):
   return fetcher
 }
 
-/** True for an answer that a Worker can give on: a final status of RFC 9110 §15, or a WebSocket. */
-function isUsable({ status, webSocket }: Response): boolean {
-  return status === 101 ? webSocket !== null : status >= 200 && status <= 599
+/** True for a status of RFC 9110 §15 that ends an exchange, and that a Worker can give on. */
+function isFinal(status: number): boolean {
+  return status >= 200 && status <= 599
 }
 
 /** A browser insists that one of the subprotocols that it offered is chosen, the token alone included. */
