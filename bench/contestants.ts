@@ -55,6 +55,7 @@ const CONTESTANTS: readonly Contestant[] = [
     supplyOf: known,
   },
   { name: 'duties', title: 'nothing but the headers of DESIGN §5', program: 'duties', ...open, supplyOf: known },
+  { name: 'least', title: 'those, and a token looked for', program: 'least', ...open, supplyOf: known },
   { ...gatehouse, ...open, name: 'public', title: 'gatehouse, public route', path: '/public/1', supplyOf: known },
   {
     ...gatehouse,
