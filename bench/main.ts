@@ -27,8 +27,8 @@ async function compare(): Promise<void> {
   const stage = await setStage(dropAbsent(selectContestants(options.only)), options)
   const measured = {
     startupsMs: isWhole ? await measureStartups(stage) : new Map<string, number>(),
-    rounds: await runRounds(stage.entrants, { rounds, requests }),
     counts: await countAll(stage),
+    rounds: await runRounds(stage.entrants, { rounds, requests }, stage.restart),
   }
   const report = reportOf(stage.entrants, measured, { rounds, requests, connections })
   if (isWhole) saveReport(report)

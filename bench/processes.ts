@@ -40,6 +40,11 @@ export function startServer(file: string): Running {
   return start('others', process.execPath, [file])
 }
 
+/** Ends one. */
+export function end({ pid }: Running): void {
+  if (running.delete(pid)) process.kill(pid, 'SIGKILL')
+}
+
 /** Ends what was started; the end of the bench itself does the same. */
 export function endAll(): void {
   running.forEach((pid) => process.kill(pid, 'SIGKILL'))

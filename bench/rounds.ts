@@ -42,12 +42,23 @@ const TURN = 200
 const LEAD_IN = 50
 /** In which a process does what it put off until its answers were out. */
 const SETTLING_MS = 5
-export async function runRounds(entrants: readonly Entrant[], effort: Effort): Promise<Rounds> {
+
+/**
+ * Each round begins with everybody's process anew: how fast one is depends on where its memory happens to lie, for as long
+ * as it lives.
+ */
+export async function runRounds<T extends Entrant>(
+  entrants: readonly T[],
+  effort: Effort,
+  restart: (entrant: T) => Promise<T>,
+): Promise<Rounds> {
   const rounds = new Map<string, (readonly Turn[])[]>(entrants.map(({ contestant }) => [contestant.name, []]))
-  for (const entrant of entrants) await proveRefusals(entrant)
-  for (const entrant of entrants) await takeTurn(entrant, WARM_UP)
+  let running = entrants
   for (let round = 0; round < effort.rounds; round += 1) {
-    const turns = await takeTurns(entrants, Math.ceil(effort.requests / TURN))
+    if (round > 0) running = await Promise.all(running.map(restart))
+    for (const entrant of running) await proveRefusals(entrant)
+    for (const entrant of running) await takeTurn(entrant, WARM_UP)
+    const turns = await takeTurns(running, Math.ceil(effort.requests / TURN))
     for (const [name, own] of turns) rounds.get(name)?.push(own)
   }
   return rounds

@@ -10,6 +10,7 @@ import type { Contestant } from './contestants.ts'
 import { startHaproxy } from './haproxy.ts'
 import { connect } from './load.ts'
 import type { Running } from './processes.ts'
+import { end } from './processes.ts'
 import type { Entrant } from './rounds.ts'
 import type { Scene, Vars } from './scene.ts'
 import { setScene, varsOf } from './scene.ts'
@@ -18,6 +19,8 @@ import { startWorkerd } from './workerd.ts'
 export interface Stage {
   readonly scene: Scene
   readonly entrants: readonly StagedEntrant[]
+  /** Ends one's process, and starts another. */
+  readonly restart: (entrant: StagedEntrant) => Promise<StagedEntrant>
 }
 
 export interface StagedEntrant extends Entrant {
@@ -41,7 +44,8 @@ export async function setStage(contestants: readonly Contestant[], options: Stag
   const isProfiled = options.profile !== null
   const bundles = await bundleAll(contestants, temporary, isProfiled)
   const scene = await setScene()
-  const entrants = contestants.map(async (contestant) => {
+
+  async function enter(contestant: Contestant): Promise<StagedEntrant> {
     const bundled = bundles.get(contestant.program) ?? null
     const running =
       bundled === null
@@ -56,8 +60,15 @@ export async function setStage(contestants: readonly Contestant[], options: Stag
     const connections = connect(await running.port('http'), options.connections)
     const supply = await contestant.supplyOf(scene)
     return { contestant, pid: running.pid, connections, supply, process: running, bundle: bundled }
-  })
-  return { scene, entrants: await Promise.all(entrants) }
+  }
+
+  async function restart({ contestant, connections, process: running }: StagedEntrant): Promise<StagedEntrant> {
+    await Promise.all(connections.map((client) => client.destroy()))
+    end(running)
+    return enter(contestant)
+  }
+
+  return { scene, entrants: await Promise.all(contestants.map(enter)), restart }
 }
 
 /** Of each Worker. */
