@@ -19,7 +19,7 @@ export function hasHaproxy(): boolean {
 /** The port is chosen here, because HAProxy does not report one. */
 export async function startHaproxy({ tokens, upstreamPort }: Scene, temporary: string): Promise<Running> {
   const folder = join(temporary, 'haproxy')
-  mkdirSync(folder)
+  mkdirSync(folder, { recursive: true })
   const port = await findFreePort()
   writeFileSync(join(folder, 'es256.pem'), tokens.publicPems.ES256)
   writeFileSync(join(folder, 'haproxy.cfg'), configOf(port, upstreamPort))

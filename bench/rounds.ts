@@ -55,13 +55,20 @@ export async function runRounds<T extends Entrant>(
   const rounds = new Map<string, (readonly Turn[])[]>(entrants.map(({ contestant }) => [contestant.name, []]))
   let running = entrants
   for (let round = 0; round < effort.rounds; round += 1) {
-    if (round > 0) running = await Promise.all(running.map(restart))
+    if (round > 0) running = await restartAll(running, restart)
     for (const entrant of running) await proveRefusals(entrant)
     for (const entrant of running) await takeTurn(entrant, WARM_UP)
     const turns = await takeTurns(running, Math.ceil(effort.requests / TURN))
     for (const [name, own] of turns) rounds.get(name)?.push(own)
   }
   return rounds
+}
+
+/** One after another, because each looks for a port that is free. */
+async function restartAll<T>(entrants: readonly T[], restart: (entrant: T) => Promise<T>): Promise<readonly T[]> {
+  const restarted: T[] = []
+  for (const entrant of entrants) restarted.push(await restart(entrant))
+  return restarted
 }
 
 async function takeTurns(entrants: readonly Entrant[], count: number): Promise<ReadonlyMap<string, readonly Turn[]>> {
