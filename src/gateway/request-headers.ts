@@ -103,7 +103,7 @@ export function inTheirBytes(client: Headers, passed: HeaderRecord, told: Header
 
 const NO_NAMES: ReadonlySet<string> = new Set()
 
-/** The lower-case names that `Connection` names. */
+/** The lower-case names that `Connection` names, but for what nearly all clients name, which never goes on by itself. */
 export function connectionNames(headers: Pick<Headers, 'get'>): ReadonlySet<string> {
   const value = headers.get('Connection')
   if (value === null || value === 'keep-alive' || value === 'close') return NO_NAMES
