@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS d1_migrations (
   applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL
 );
 INSERT INTO d1_migrations (name)
-  SELECT value FROM json_each('["0001_first_release.sql", "0002_providers.sql", "0003_operations.sql", "0004_console.sql"]')
+  SELECT value FROM json_each('["0001_first_release.sql", "0002_providers.sql", "0003_operations.sql", "0004_console.sql", "0007_refusals.sql"]')
   WHERE NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'users')
     AND NOT EXISTS (SELECT 1 FROM d1_migrations);
 
@@ -214,3 +214,18 @@ CREATE TABLE IF NOT EXISTS figures (
 
 -- What its sign-ins are counted by.
 CREATE INDEX IF NOT EXISTS audit_events_signed_in ON audit_events (at) WHERE action = 'sign_in' AND outcome = 'success';
+
+-- Refusals of an hour, counted: for an account, an address block, and all (key ''). `leaves_out` is 1 where the last refusal
+-- was left out by this counter; `event` is the audit event that counts what it leaves out.
+CREATE TABLE IF NOT EXISTS refusals (
+  scope TEXT NOT NULL,
+  key TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  recorded INTEGER NOT NULL,
+  left_out INTEGER NOT NULL,
+  leaves_out INTEGER NOT NULL,
+  event INTEGER,
+  PRIMARY KEY (scope, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS refusals_by_age ON refusals (since);

@@ -60,7 +60,7 @@ export interface RefusedRequest {
 
 /** The log line of a refusal: a fault where something broke, else a denial. */
 export function describeRefusal({ requestId, request, route }: RefusedRequest, denial: Denial): LogEvent {
-  const { reason, cause } = denial.details
+  const { reason, refused, cause } = denial.details
   return {
     event: denial.status < 500 ? 'denial' : 'fault',
     request_id: requestId,
@@ -69,6 +69,7 @@ export function describeRefusal({ requestId, request, route }: RefusedRequest, d
     method: request.method,
     ...(route === undefined ? {} : { route }),
     ...(reason === undefined ? {} : { reason }),
+    ...refused,
     ...(cause === undefined ? {} : describeFault(cause)),
   }
 }

@@ -46,6 +46,8 @@ export type DenialCode = keyof typeof TABLE
 export interface DenialDetails {
   /** Which check failed. For the log only; never leaves the gateway. */
   readonly reason?: string
+  /** Who was refused: a keyed digest of the account and an address block. For the log only. */
+  readonly refused?: { readonly account?: string; readonly address: string }
   /** Extra members of the problem body, such as `missing`. */
   readonly members?: Readonly<Record<string, unknown>>
   /** Extra parameters of the `WWW-Authenticate` challenge, such as `max_age`. */

@@ -12,6 +12,10 @@ export interface LogEvent {
   readonly method?: string
   readonly issuer?: string
   readonly subject?: string
+  /** A keyed digest of the account of a refused sign-in; never an e-mail. */
+  readonly account?: string
+  /** A client's address block. */
+  readonly address?: string
   readonly session?: string
   /** Ids of a webhook and of a delivery to it. */
   readonly webhook?: string

@@ -23,7 +23,7 @@ export interface Ticket extends Attempt {
 }
 
 export type Taken =
-  | { readonly outcome: 'blocked'; /** Seconds. */ readonly retryAfter: number }
+  | { readonly outcome: 'blocked'; readonly ticket: Attempt; /** Seconds. */ readonly retryAfter: number }
   | { readonly outcome: 'taken'; readonly ticket: Ticket; readonly user: UserRow | null }
 
 /**
@@ -46,7 +46,8 @@ async function take(db: Database, attempt: Attempt, email: string, find: D1Prepa
     selectWait(db, attempt),
     find,
   ])
-  if (counted.length === 0) return { outcome: 'blocked', retryAfter: Math.max(1, parseWait(wait?.[0])) }
+  if (counted.length === 0)
+    return { outcome: 'blocked', ticket: attempt, retryAfter: Math.max(1, parseWait(wait?.[0])) }
   const countedForAccount = counted.some((row) => isObject(row) && row['address'] === '')
   return { outcome: 'taken', ticket: { ...attempt, countedForAccount }, user: parseUser(users?.[0]) }
 }

@@ -1,4 +1,4 @@
-// The SQL of the audit trail: who did what to whom, in the batch of what it tells of. Nothing here changes an event.
+// The SQL of the audit trail: who did what to whom, in the batch of what it records. Nothing here changes an event.
 
 import type { Database, Source } from '../database.ts'
 import { isObject } from '../json.ts'
@@ -30,6 +30,7 @@ export type AuditAction =
   | 'key.delete'
   | 'subject.revoke'
   | 'admin.bootstrap'
+  | 'audit.left_out'
 
 /** Who acts, where it is not the id of a user, client or key: of those none has a space. */
 export const STRANGER = 'a stranger'
@@ -73,20 +74,6 @@ export function insertAuditOf(db: Database, event: FoundEvent, source: Source): 
        FROM (${sql})`,
     )
     .bind(...parameters, event.actor, event.action, event.outcome, event.requestId, JSON.stringify(event.details))
-}
-
-/** Failures of an hour that are recorded, whoever causes them: an attacker must not be able to fill the database. */
-const FAILURES_AN_HOUR = 600
-
-/** Records what was refused, unless too much was within the hour. The log has every refusal. */
-export function insertRefusalOf(
-  db: Database,
-  event: Omit<FoundEvent, 'outcome'>,
-  { sql, parameters }: Source,
-): D1PreparedStatement {
-  const recent = `SELECT 1 FROM audit_events WHERE outcome = 'failure' AND at > unixepoch() - 3600 LIMIT ${FAILURES_AN_HOUR}`
-  const bounded = `SELECT * FROM (${sql}) WHERE (SELECT count(*) FROM (${recent})) < ${FAILURES_AN_HOUR}`
-  return insertAuditOf(db, { ...event, outcome: 'failure' }, { sql: bounded, parameters })
 }
 
 /** Of the oldest `limit` events, deletes those that are more than `retention` seconds old; a row for each. */

@@ -4,7 +4,9 @@ import type { Taken, Ticket } from '../accounts/attempts.ts'
 import { verifyPassword } from '../accounts/passwords.ts'
 import type { UserRow } from '../accounts/store.ts'
 import { failedAttempt } from '../accounts/store.ts'
-import { insertRefusalOf, STRANGER } from '../audit/store.ts'
+import { digestAccount } from '../audit/account-digest.ts'
+import { insertRefusalOf } from '../audit/refusals-store.ts'
+import { STRANGER } from '../audit/store.ts'
 import { runBatch } from '../database.ts'
 import { Denial } from '../denial.ts'
 import type { Exchange } from '../runtime.ts'
@@ -26,25 +28,29 @@ export async function provePassword(
   password: string,
   action: 'sign_in' | 'password.change',
 ): Promise<Proved> {
+  const { ticket } = taken
+  const refused = { account: digestAccount(exchange.runtime.sessionKeys, ticket.account), address: ticket.address }
   if (taken.outcome === 'blocked') {
-    throw new Denial('rate_limited', { headers: { 'Retry-After': String(taken.retryAfter) } })
+    throw new Denial('rate_limited', { refused, headers: { 'Retry-After': String(taken.retryAfter) } })
   }
-  const { user, ticket } = taken
+  const { user } = taken
   const verdict = await verifyPassword(password, user?.passwordHash ?? null)
   if (user === null || verdict.outcome === 'wrong' || user.disabledAt !== null) {
-    await recordRefusal(exchange, ticket, action, user)
-    throw new Denial('invalid_sign_in')
+    await recordRefusal(exchange, taken, action, refused.account)
+    throw new Denial('invalid_sign_in', { refused })
   }
-  return { user, ticket, outdated: verdict.outdated }
+  return { user, ticket: taken.ticket, outdated: verdict.outdated }
 }
 
-/** The same work for users and for those who are none. */
+/** The same work for accounts that exist and those that do not. */
 async function recordRefusal(
   { runtime, requestId }: Exchange,
-  ticket: Ticket,
+  { ticket, user }: Extract<Taken, { readonly outcome: 'taken' }>,
   action: 'sign_in' | 'password.change',
-  user: UserRow | null,
+  account: string,
 ): Promise<void> {
   const event = { actor: STRANGER, action, requestId, details: {} }
-  await runBatch(runtime.db, [insertRefusalOf(runtime.db, event, failedAttempt(ticket, user?.id ?? null))])
+  const refused = { account, address: ticket.address, isKnown: user !== null }
+  const source = failedAttempt(ticket, user?.id ?? null)
+  await runBatch(runtime.db, [insertRefusalOf(runtime.db, event, source, refused)])
 }

@@ -1,6 +1,7 @@
 // What is over is removed: guesses and tokens that count no more, old sessions, deliveries and audit events, a bounded number at a time.
 
 import { removeOldAttempts } from '../accounts/store.ts'
+import { removeOldRefusals } from '../audit/refusals-store.ts'
 import { removeOldAudit } from '../audit/store.ts'
 import { removeOldAssertions } from '../clients/store.ts'
 import type { Config } from '../config/config.ts'
@@ -31,6 +32,7 @@ export async function removeOver({ db, config, log }: Pick<Runtime, 'db' | 'conf
   for (let batch = 0; batch < BATCHES; batch += 1) {
     const removed = await runBatch(db, [
       removeOldAttempts(db, BATCH),
+      removeOldRefusals(db, BATCH),
       removeOldResets(db, BATCH),
       removeOldAssertions(db, BATCH),
       removeOldLogoutTokens(db, BATCH),

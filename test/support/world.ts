@@ -200,6 +200,7 @@ async function emptyStorage(): Promise<void> {
     'identities',
     'sessions',
     'sign_in_attempts',
+    'refusals',
     'users',
   ]
   const statements = [...statementsOf(env.TEST_SCHEMA), ...tables.map((table) => `DELETE FROM ${table}`)]

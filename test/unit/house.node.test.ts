@@ -20,6 +20,7 @@ const rules = [
       'accounts/store.ts',
       'admin/store.ts',
       'audit/store.ts',
+      'audit/refusals-store.ts',
       'clients/store.ts',
       'figures/store.ts',
       'resets/store.ts',
