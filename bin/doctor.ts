@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 
 import { parse as parseToml } from 'smol-toml'
 
+import { logWarnings } from './check/log-warnings.ts'
 import { checkConfiguration } from './check/report.ts'
 import { readConfiguration } from './configuration.ts'
 import type { Check, Finding, Patient } from './doctor/checks.ts'
@@ -67,6 +68,8 @@ function lookAtConfiguration(file: string): Finding {
   try {
     const toml = parseToml(readFileSync(file, 'utf8'))
     const { text, exitCode } = checkConfiguration({ name: basename(file), toml, secrets: {}, now: Date.now() / 1000 })
+    const [logged] = logWarnings(toml)
+    if (exitCode === 0 && logged !== undefined) return { verdict: 'warn', what: logged, todo: 'docs/telemetry.md' }
     if (exitCode === 0) return { verdict: 'ok', what: `${file} is good`, todo: null }
     return { verdict: 'bad', what: text, todo: `npm run check -- --config ${file}` }
   } catch (error) {

@@ -4,6 +4,7 @@ import { isLocal, parseUrl } from '../../src/config/origin.ts'
 import { secretNames } from '../../src/config/secrets.ts'
 import type { JsonObject } from '../../src/json.ts'
 import { variables } from './env.ts'
+import { logWarnings } from './log-warnings.ts'
 import { routeWarnings } from './route-warnings.ts'
 import { isServed, servedPatterns } from './served.ts'
 import { siteOf } from './site.ts'
@@ -27,6 +28,7 @@ export function findWarnings(checked: Checked): readonly string[] {
     ...issuerWarnings(checked),
     ...secretWarnings(checked),
     ...workerWarnings(checked.toml),
+    ...logWarnings(checked.toml),
   ]
 }
 

@@ -70,6 +70,36 @@ describe('the smallest file', () => {
   })
 })
 
+describe('what the platform logs', () => {
+  const INVOCATIONS =
+    'observability.logs.invocation_logs is not false: Workers Logs keep the URL and headers of each request, password reset links among them'
+  const QUERIES =
+    'observability.redact_query_string is not true: traces keep query strings, password reset links among them'
+  const LOGPUSH = 'logpush is true: leave the field Event out of the job, which has the URL and headers of each request'
+
+  it.each<[string, readonly string[]]>([
+    ['observability = { enabled = false }', []],
+    ['observability = { enabled = true }', [INVOCATIONS]],
+    ['observability = { enabled = true, logs = { invocation_logs = true } }', [INVOCATIONS]],
+    ['observability = { enabled = true, logs = { invocation_logs = false } }', []],
+    ['observability = { enabled = true, redact_query_string = true }', [INVOCATIONS]],
+    ['observability = { logs = { enabled = true } }', [INVOCATIONS]],
+    ['observability = { enabled = true, logs = { enabled = false } }', []],
+    ['observability = { traces = { enabled = true } }', [QUERIES]],
+    ['observability = { redact_query_string = true, traces = { enabled = true } }', []],
+    ['logpush = true', [LOGPUSH]],
+  ])('%s', (line, expected) => {
+    expect(warnings(SMALLEST.replace('triggers', `${line}\ntriggers`))).toEqual([NOBODY, ...expected])
+  })
+
+  it.each(['wrangler.toml', 'README.md', 'docs/configuration.md'])('is nothing of a request in %s', (file) => {
+    const text = readFileSync(join(ROOT, file), 'utf8')
+    const on = text.match(/^ *(?:\[observability\]|observability = .*enabled = true.*)$/gm) ?? []
+    expect(on.length).toBeGreaterThan(0)
+    expect(text.match(/invocation_logs = false/g)?.length).toBe(on.length)
+  })
+})
+
 describe('the shipped wrangler.toml', () => {
   const shipped = readFileSync(join(ROOT, 'wrangler.toml'), 'utf8')
 
