@@ -2,6 +2,7 @@
 
 import { Hono } from 'hono/tiny'
 
+import { cookieNames, staleResetCookie } from './auth/cookies.ts'
 import { endSessionOf, showDevices } from './auth/devices.ts'
 import { createHealthCheck } from './auth/health.ts'
 import { refresh } from './auth/refresh.ts'
@@ -249,13 +250,25 @@ function callOwn({ urls, cors }: OwnUrls, exchange: Exchange, path: string): Cal
   note?.({ route: 'own' })
   if (cors !== null && isPreflight(request))
     return { answer: async () => preflightResponse(request, { methods: OWN_METHODS }, cors) }
-  const finish = (response: Response): Response => withOwnCors(response, request, { cors })
+  const finish = (response: Response): Response =>
+    withOwnCors(withoutResetLink(response, exchange, path), request, { cors })
   return {
     signsIn: PAGES_OF_SOMEBODY.has(path),
     finish,
     answer: async () => finish(await urls.fetch(request, { ...exchange, path })),
   }
 }
+
+/** Where a browser's session is replaced or ended, an opened reset link goes with it; a renewal keeps it. */
+function withoutResetLink(response: Response, { head, runtime }: Exchange, path: string): Response {
+  const changesSession = SIGNS_IN_OR_OUT.test(path) && response.headers.has('Set-Cookie')
+  if (!changesSession) return response
+  const stale = staleResetCookie(head.headers.get('Cookie'), cookieNames(runtime.config.insecureCookies))
+  for (const line of stale) response.headers.append('Set-Cookie', line)
+  return response
+}
+
+const SIGNS_IN_OR_OUT = /^\/auth\/(?:sign-(?:in|up|out|out-everywhere)|providers\/[^/]+\/callback)$/
 
 /** Also what is refused before it has a route: web apps of WEB_ORIGINS can read it. */
 function withOwnCors(response: Response, request: RequestHead, { cors }: Pick<OwnUrls, 'cors'>): Response {

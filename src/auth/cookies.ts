@@ -7,6 +7,8 @@ export interface CookieNames {
   readonly access: string
   /** What the names of sign-ins under way at a provider begin with; an id follows. */
   readonly signIn: string
+  /** The password reset link that this browser has opened. */
+  readonly reset: string
 }
 
 /** The names; `insecure` is an `http://localhost` ISSUER, where browsers take no `__Host-` cookie. */
@@ -22,6 +24,7 @@ function namesBehind(prefix: string): CookieNames {
     session: `${prefix}gatehouse_session`,
     access: `${prefix}gatehouse_access`,
     signIn: `${prefix}gatehouse_sign_in_`,
+    reset: `${prefix}gatehouse_reset`,
   }
 }
 
@@ -38,6 +41,19 @@ export function accessCookie(names: CookieNames, value: string, maxAge: number):
 /** A `Set-Cookie` value for a sign-in under way; an empty one deletes it. @throws when a browser would drop it. */
 export function signInCookie(names: CookieNames, id: string, value: string, maxAge: number): string {
   return setCookie(names.signIn + id, value, maxAge)
+}
+
+/** A `Set-Cookie` value for an opened reset link; an empty one deletes it. @throws when a browser would drop it. */
+export function resetCookie(names: CookieNames, value: string, maxAge: number): string {
+  return setCookie(names.reset, value, maxAge)
+}
+
+/**
+ * A `Set-Cookie` value that deletes an opened reset link, where the browser has one. A browser that signs in or out loses it,
+ * because the next person who uses it must not find an opened link.
+ */
+export function staleResetCookie(header: string | null, names: CookieNames): readonly string[] {
+  return header?.includes(names.reset) === true ? [resetCookie(names, '', 0)] : []
 }
 
 /** `Set-Cookie` values that delete session and access cookie, with the attributes that they were set with: without, browsers ignore them. */
@@ -61,6 +77,11 @@ export function readCookies(
 /** The cookie of a sign-in under way, as `readCookies` reads the others. @throws Denial `ambiguous_credential` */
 export function readSignInCookie(header: string | null, names: CookieNames, id: string): string | null {
   return readCookie(header, names.signIn + id)
+}
+
+/** The cookie of an opened reset link, as `readCookies` reads the others. @throws Denial `ambiguous_credential` */
+export function readResetCookie(header: string | null, names: CookieNames): string | null {
+  return readCookie(header, names.reset)
 }
 
 /** Ids and values of all sign-ins under way, as far as they are told plainly. */
@@ -126,7 +147,7 @@ function ambiguousCookie(reason: string): Denial {
 function carriesOurs(pair: string, names: CookieNames): boolean {
   const folded = pair.toLowerCase()
   return (
-    [names.session, names.access].some((name) => placesOf(name.toLowerCase(), folded).length > 0) ||
+    [names.session, names.access, names.reset].some((name) => placesOf(name.toLowerCase(), folded).length > 0) ||
     namesSignIn(names.signIn.toLowerCase(), folded)
   )
 }

@@ -2,7 +2,7 @@
 
 import { randomText } from '../crypto.ts'
 import { Denial } from '../denial.ts'
-import type { Exchange, Runtime } from '../runtime.ts'
+import type { Exchange } from '../runtime.ts'
 import { publish } from '../sessions/publish.ts'
 import { formatSessionToken } from '../sessions/session-token.ts'
 import type { SessionState } from '../sessions/store.ts'
@@ -10,7 +10,7 @@ import type { Outcome } from './control-batch.ts'
 import { commitControl } from './control-batch.ts'
 import type { ControlMember } from './control-header.ts'
 import { parseControlHeader } from './control-header.ts'
-import { clearingCookies, cookieNames } from './cookies.ts'
+import { clearingCookies, cookieNames, staleResetCookie } from './cookies.ts'
 import type { Transport } from './issue.ts'
 import { accessExpiry, cookiesFor, mintFor } from './issue.ts'
 import { describeNew, findBrowserSession } from './open.ts'
@@ -76,7 +76,7 @@ export async function settleControl(
   await announce(exchange, members, outcome)
   const endsNothing = scene.own === null && members.some(({ action }) => action === 'end')
   const isOver = outcome.browser?.alive === false || (endsNothing && transport === 'cookie')
-  return tellClient(runtime, outcome.opened, transport, isOver)
+  return tellClient(exchange, outcome.opened, transport, isOver)
 }
 
 /** A sign-in does not wait for its marker; who is signed out or changed has been, once the answer says so. */
@@ -93,16 +93,24 @@ async function announce(
 }
 
 async function tellClient(
-  runtime: Runtime,
+  exchange: Exchange,
   opened: SessionState | null,
   transport: Transport,
   isOver: boolean,
 ): Promise<Settled> {
+  const { runtime, head } = exchange
   const { config, now, sessionKeys } = runtime
-  const cleared = isOver ? clearingCookies(cookieNames(config.insecureCookies)) : []
+  const names = cookieNames(config.insecureCookies)
+  const cleared = isOver ? clearingCookies(names) : []
   if (opened === null) return { cookies: cleared, headers: {} }
   const accessToken = await mintFor(runtime, opened, now())
-  if (transport === 'cookie') return { cookies: cookiesFor(runtime, opened, accessToken, now()), headers: {} }
+  if (transport === 'cookie') {
+    const cookies = [
+      ...cookiesFor(runtime, opened, accessToken, now()),
+      ...staleResetCookie(head.headers.get('Cookie'), names),
+    ]
+    return { cookies, headers: {} }
+  }
   const headers = {
     'Gatehouse-Access-Token': accessToken,
     'Gatehouse-Refresh-Token': formatSessionToken(sessionKeys, 'r', opened),

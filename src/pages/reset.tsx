@@ -4,11 +4,13 @@ import type { JSX } from 'hono/jsx/jsx-runtime'
 
 import { readBody } from '../auth/body.ts'
 import { publishEnded } from '../auth/effective.ts'
+import { findResetLink, forgetResetLink, isResetToken, keepResetLink, resetFormMark } from '../auth/reset-cookie.ts'
 import { parseResetForm, useLink } from '../auth/reset.ts'
 import type { Site } from '../auth/same-site.ts'
 import { enforceTransport } from '../auth/same-site.ts'
 import type { Config } from '../config/config.ts'
 import { Denial, denialHeaders } from '../denial.ts'
+import { isEmbedded } from '../navigation.ts'
 import type { Exchange } from '../runtime.ts'
 import type { Problem } from './form.tsx'
 import { Carried, commonProblem, Field, passwordWords, ProblemBox, submitOrShow } from './form.tsx'
@@ -18,37 +20,52 @@ import { pagePath, queryOf } from './places.ts'
 import { answerSeeOther } from './see-other.ts'
 
 /**
- * `GET /auth/reset?token=…`. Asks D1 nothing and uses nothing up: mail scanners follow links, and the same page comes
- * for a link that is over.
- * @throws Denial `no_route`, `invalid_request` without a token
+ * `GET /auth/reset?token=…` puts the link into a cookie and redirects to a URL without it; `GET /auth/reset` is the form.
+ * Asks D1 nothing and uses nothing up, because mail scanners follow links: a wrong link gets the same form as a good one.
+ * @throws Denial `no_route`, `invalid_request` for more than one token, `cross_site_request`, `ambiguous_credential`
  */
-export async function showReset({ runtime, head }: Exchange): Promise<Response> {
-  const { config } = runtime
+export async function showReset(exchange: Exchange): Promise<Response> {
+  const { config } = exchange.runtime
   if (!config.passwords.signIn) throw new Denial('no_route')
-  const query = queryOf(head.url)
-  if (query.get('done') === 'yes') return answerDone(config)
+  const query = queryOf(exchange.head.url)
   const [token, ...others] = query.getAll('token')
-  if (token === undefined || others.length > 0) throw new Denial('invalid_request', { reason: 'token' })
-  return answerForm({ config, token, problem: null }, {})
+  if (others.length > 0) throw new Denial('invalid_request', { reason: 'token' })
+  if (token !== undefined) return openLink(exchange, token)
+  if (query.get('done') === 'yes') return answerDone(config)
+  const opened = findResetLink(exchange)
+  return opened === null ? answerExpired(config) : answerForm({ config, token: opened, problem: null }, {})
+}
+
+/** An image or frame of another site must not put a link of its choice into this browser. */
+async function openLink(exchange: Exchange, token: string): Promise<Response> {
+  const { config } = exchange.runtime
+  if (isEmbedded(exchange.head)) throw new Denial('cross_site_request', { reason: 'not a page' })
+  if (!isResetToken(token)) return answerExpired(config)
+  return answerSeeOther(pagePath(config, 'reset'), [keepResetLink(exchange, token)])
 }
 
 /**
- * `POST /auth/reset` by the page's form.
- * @throws Denial `no_route`, `cross_site_request`, `invalid_request` or `too_large` for a body that is no such form
+ * `POST /auth/reset` by the page's form. The link comes from the cookie.
+ * @throws Denial `no_route`, `cross_site_request`, `ambiguous_credential`, `invalid_request` or `too_large` for a body
+ *   that is not such a form
  */
 export async function submitReset(exchange: Exchange, site: Site): Promise<Response> {
   const { config } = exchange.runtime
   if (!config.passwords.signIn) throw new Denial('no_route')
-  const body = await readBody(exchange.request, ['token', 'password'])
+  const { link, password } = await readBody(exchange.request, ['link', 'password'])
   enforceTransport(site, 'cookie')
-  const token = body['token'] ?? ''
+  const token = findResetLink(exchange)
+  if (token === null || link !== resetFormMark(token)) return answerExpired(config)
   return submitOrShow(
     exchange,
     async () => {
-      const ended = await useLink(exchange, await parseResetForm(body))
-      if (ended === null) return answerForm({ config, token, problem: OVER }, { status: 400 })
+      const ended = await useLink(
+        exchange,
+        await parseResetForm({ token, ...(password !== undefined && { password }) }),
+      )
+      if (ended === null) return answerExpired(config, [forgetResetLink(exchange)])
       await publishEnded(exchange.runtime, ended)
-      return answerSeeOther(`${pagePath(config, 'reset')}?done=yes`, [])
+      return answerSeeOther(`${pagePath(config, 'reset')}?done=yes`, [forgetResetLink(exchange)])
     },
     (denial) => {
       const form = { config, token, problem: findProblem(denial) }
@@ -57,7 +74,16 @@ export async function submitReset(exchange: Exchange, site: Site): Promise<Respo
   )
 }
 
-const OVER: Problem = { text: 'This link is over, or has been used. Please ask for another.', fields: [] }
+/** One answer for a link that never was, has expired, was used, or is not in this browser. */
+function answerExpired(config: Config, cookies: readonly string[] = []): Promise<Response> {
+  const page = { heading: 'Choose a new password', site: config.issuerHost, isMending: true }
+  return answerPage({ ...page, content: <ProblemBox problem={EXPIRED} /> }, { status: 400, cookies, formOrigins: null })
+}
+
+const EXPIRED: Problem = {
+  text: 'This link has expired, or has been used. Please open it again from the message, or ask for another.',
+  fields: [],
+}
 
 function findProblem(denial: Denial): Problem {
   if (denial.code !== 'invalid_request') return commonProblem(denial)
@@ -83,7 +109,7 @@ function Content({ config, token, problem }: Form): JSX.Element {
       <p>All your devices will be signed out.</p>
       <ProblemBox problem={problem} />
       <form class="fields" method="post" action={pagePath(config, 'reset')}>
-        <Carried name="token" value={token} />
+        <Carried name="link" value={resetFormMark(token)} />
         <Field
           {...{
             name: 'password',

@@ -17,7 +17,7 @@ import {
 import { Denial } from '../../src/denial.ts'
 
 const NAMES = cookieNames(false)
-const { session: S, access: A } = NAMES
+const { session: S, access: A, reset: R } = NAMES
 
 describe('the names', () => {
   it('have the host prefix', () => {
@@ -25,6 +25,7 @@ describe('the names', () => {
       session: '__Host-gatehouse_session',
       access: '__Host-gatehouse_access',
       signIn: '__Host-gatehouse_sign_in_',
+      reset: '__Host-gatehouse_reset',
     })
   })
 
@@ -33,6 +34,7 @@ describe('the names', () => {
       session: 'gatehouse_session',
       access: 'gatehouse_access',
       signIn: 'gatehouse_sign_in_',
+      reset: 'gatehouse_reset',
     })
   })
 })
@@ -163,6 +165,7 @@ describe('what the upstream gets of a Cookie header', { timeout: 30_000 }, () =>
     [`=${S}=x; b=2`, 'b=2'],
     [`${S}=x; ${S}=y; b=2`, 'b=2'],
     [`a="${A}=x"; b=2`, 'b=2'],
+    [`a=1; ${R}=x; ${R.toUpperCase()} =y; b=2`, 'a=1; b=2'],
     [`x${S}=1; ${S}2=2`, `x${S}=1; ${S}2=2`],
     ['', null],
   ])('of %j is %j', (header, forwarded) => {
@@ -170,11 +173,11 @@ describe('what the upstream gets of a Cookie header', { timeout: 30_000 }, () =>
   })
 
   it('never holds one of ours, however it is hidden', () => {
-    const pieces = [S, A, S.toUpperCase(), A.toLowerCase(), '=', ';', ',', ' ', '; ', 'a', '"', '\t', 'secret']
+    const pieces = [S, A, R, S.toUpperCase(), A.toLowerCase(), '=', ';', ',', ' ', '; ', 'a', '"', '\t', 'secret']
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...pieces), { maxLength: 10 }), (parts) => {
         const forwarded = withoutOurCookies(parts.join(''), NAMES) ?? ''
-        expect(forwarded).not.toMatch(/(?:^|[=;,"\s])__Host-gatehouse_(?:session|access)\s*=/i)
+        expect(forwarded).not.toMatch(/(?:^|[=;,"\s])__Host-gatehouse_(?:session|access|reset)\s*=/i)
       }),
       { numRuns: 500 },
     )
@@ -185,6 +188,8 @@ describe('a Set-Cookie of the upstream', () => {
   it.each([
     `${S}=x; Path=/`,
     `${A}=x`,
+    `${R}=x`,
+    `a=1, ${R.toLowerCase()} =x`,
     `${S}=; Max-Age=0`,
     `${S.toLowerCase()}=x`,
     `${A.toUpperCase()}=x; Secure`,
