@@ -24,6 +24,8 @@ import type { Recent } from './sessions/recent.ts'
 import { createRecent } from './sessions/recent.ts'
 import type { Renewals } from './sessions/renewals.ts'
 import { createRenewals } from './sessions/renewals.ts'
+import type { SignedText } from './signed-text.ts'
+import { createSignedText } from './signed-text.ts'
 import type { IssuerKeys } from './tokens/jwks.ts'
 import { createIssuerKeys, createJwksCache } from './tokens/jwks.ts'
 import type { KeyRing } from './tokens/keys.ts'
@@ -36,6 +38,8 @@ export interface Runtime {
   readonly config: Config
   readonly keys: KeyRing
   readonly sessionKeys: readonly Uint8Array[]
+  /** Signs what is kept in the Cache API and as digests in KV. */
+  readonly signed: SignedText
   readonly issuerKeys: IssuerKeys
   readonly tokens: TokenMemory
   readonly apiKeys: KeyMemory
@@ -110,15 +114,17 @@ function assemble(env: Env, parts: Parts): Runtime {
   const { config, keys, sessionKeys, issuerSecrets, providerSecrets, webhookSecrets, log } = parts
   const { isolateTtl, kvTtl } = config.revocation
   const tally = config.console === null ? null : createTally(log, now)
+  const signed = createSignedText({ keys: sessionKeys, now, log: tally?.log ?? log })
   const markers = createMarkers({ kv: bindingOf(env, 'MARKERS', isNamespace), kvTtl, isolateTtl, now })
   return {
     config,
     keys,
     sessionKeys,
+    signed,
     issuerKeys: createIssuerKeys({
       fetch: ask,
       now,
-      cache: createJwksCache(),
+      cache: createJwksCache(signed),
       secrets: issuerSecrets,
       log,
     }),
@@ -126,7 +132,7 @@ function assemble(env: Env, parts: Parts): Runtime {
     apiKeys: createKeyMemory(now),
     db: createDatabase(bindingOf(env, 'DB', isDatabase)),
     markers,
-    recent: createRecent({ markers, config, now }),
+    recent: createRecent({ markers, signed, config, now }),
     revoked: createRevokedSubjects(),
     renewals: createRenewals(config.sessions.reuseGrace, now),
     now,

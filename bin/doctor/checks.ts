@@ -5,6 +5,7 @@ import type { Fetch } from '../../src/outbound.ts'
 import { findMetadata } from '../../src/providers/discovery.ts'
 import { readInteger, readText } from '../../src/rows.ts'
 import { markerKey } from '../../src/sessions/markers.ts'
+import { createSignedText } from '../../src/signed-text.ts'
 import { fetchJwks } from '../../src/tokens/jwks-source.ts'
 import { planMarkers } from '../markers/plan.ts'
 import type { Deployment } from './deployment.ts'
@@ -159,7 +160,8 @@ async function lookAtIssuers({ config, fetch }: Patient): Promise<Finding> {
 
 async function lookAtProviders({ config, fetch, now }: Patient): Promise<Finding> {
   const failed = await namesOfFailed(config.providers, async (provider) => {
-    await findMetadata({ fetch, now, log: () => undefined, memory: new Map(), waitUntil: forget }, provider)
+    const signed = createSignedText({ keys: [], now, log: () => undefined })
+    await findMetadata({ fetch, now, log: () => undefined, memory: new Map(), signed, waitUntil: forget }, provider)
   })
   if (failed.length === 0) return ok(`${config.providers.length} to be reached, and reached`)
   return bad(

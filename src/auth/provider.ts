@@ -24,8 +24,8 @@ export function enforcePage({ head }: Exchange): void {
 
 /** @throws Denial `issuer_unavailable` */
 export function metadataOf({ runtime, waitUntil }: Exchange, provider: Provider): Promise<Metadata> {
-  const { fetch, now, log, providerMetadata: memory } = runtime
-  return findMetadata({ fetch, now, log, memory, waitUntil }, provider)
+  const { fetch, now, log, providerMetadata: memory, signed } = runtime
+  return findMetadata({ fetch, now, log, memory, signed, waitUntil }, provider)
 }
 
 /** Where the provider sends a browser back to. */

@@ -6,6 +6,7 @@ import { decodeUtf8, isObject, parseJsonObject } from '../json.ts'
 import type { JsonObject } from '../json.ts'
 import type { Log } from '../log.ts'
 import type { Fetch } from '../outbound.ts'
+import type { Place, SignedText } from '../signed-text.ts'
 import { withinTime } from '../time-limit.ts'
 import { fetchWhole, unavailable } from './http.ts'
 import type { Metadata } from './metadata.ts'
@@ -18,6 +19,8 @@ export interface Discovery {
   readonly log: Log
   /** What the isolate knows; plain data, because in Workers a promise cannot be shared between requests. */
   readonly memory: Map<Provider, Known>
+  /** Signs what goes into the Cache API, to which other Workers of the zone can write. */
+  readonly signed: SignedText
   readonly waitUntil: (work: Promise<unknown>) => void
 }
 
@@ -67,7 +70,7 @@ async function fetchMetadata(discovery: Discovery, provider: Provider): Promise<
   const document = text === null ? null : parseJsonObject(text)
   if (document === null) throw unavailable('malformed')
   const known = adopt(discovery, provider, document, discovery.now())
-  discovery.waitUntil(writeCache(provider, known))
+  discovery.waitUntil(writeCache(discovery, provider, known))
   return known.metadata
 }
 
@@ -91,7 +94,8 @@ async function readCache(discovery: Discovery, provider: Provider): Promise<Know
   try {
     const response = await withinTime(caches.default.match(cacheUrl(provider)), CACHE_LIMIT_MS)
     if (response === undefined) return null
-    const { document, fetchedAt } = parseJsonObject(await withinTime(response.text(), CACHE_LIMIT_MS)) ?? {}
+    const text = discovery.signed.verify(placeOf(provider), await withinTime(response.text(), CACHE_LIMIT_MS))
+    const { document, fetchedAt } = parseJsonObject(text ?? '') ?? {}
     if (!isObject(document) || typeof fetchedAt !== 'number') return null
     adopt(discovery, provider, document, Math.min(fetchedAt, discovery.now()))
     return usable(discovery, provider)
@@ -101,13 +105,18 @@ async function readCache(discovery: Discovery, provider: Provider): Promise<Know
 }
 
 /** Whoever cannot keep it fetches it again. */
-async function writeCache(provider: Provider, { document, fetchedAt }: Known): Promise<void> {
-  const headers = { 'Content-Type': 'application/json', 'Cache-Control': `max-age=${USELESS}` }
-  const stored = new Response(JSON.stringify({ document, fetchedAt }), { headers })
+async function writeCache({ signed }: Discovery, provider: Provider, { document, fetchedAt }: Known): Promise<void> {
+  const headers = { 'Content-Type': 'text/plain', 'Cache-Control': `max-age=${USELESS}` }
+  const text = signed.sign(placeOf(provider), JSON.stringify({ document, fetchedAt }))
+  const stored = new Response(text, { headers })
   await withinTime(caches.default.put(cacheUrl(provider), stored), CACHE_LIMIT_MS).catch(() => undefined)
 }
 
 /** A host that no request can reach. */
 function cacheUrl({ issuer }: Provider): string {
-  return `https://gatehouse.invalid/provider/${sha256(issuer)}`
+  return `https://gatehouse.invalid/signed/provider/${sha256(issuer)}`
+}
+
+function placeOf({ issuer }: Provider): Place {
+  return { purpose: 'metadata', name: issuer }
 }

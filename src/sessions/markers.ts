@@ -13,9 +13,9 @@ export interface Markers {
   readonly learn: (userId: string, version: number, learntAt?: number) => void
   /** Puts the marker. @throws Error when KV fails or is too slow; whether it was put is then unknown. */
   readonly put: (userId: string, version: number) => Promise<void>
-  /** The digest of a tick; `null` where there is none. @throws Error like `read` */
+  /** The digest of a tick as KV has it; `null` where there is none. Does NOT verify it; recent.ts does. @throws Error like `read` */
   readonly readDigest: (tick: number) => Promise<string | null>
-  /** Puts the digest of a tick, to be kept for so many seconds. @throws Error like `put` */
+  /** Puts the signed digest of a tick, to be kept for so many seconds. @throws Error like `put` */
   readonly putDigest: (tick: number, digest: string, keptFor: number) => Promise<void>
   /** @throws Error unless KV answers. */
   readonly probe: () => Promise<void>

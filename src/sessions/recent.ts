@@ -3,6 +3,7 @@
 import type { Config } from '../config/config.ts'
 import { isObject } from '../json.ts'
 import { readObject } from '../rows.ts'
+import type { Place, SignedText } from '../signed-text.ts'
 import type { Markers } from './markers.ts'
 import { parseVersion } from './markers.ts'
 
@@ -12,7 +13,8 @@ import { parseVersion } from './markers.ts'
  * it, so nothing has to be confirmed. A token that it lets pass holds out no longer than by a marker: it was minted from
  * what D1 said at `m >= iat - SLACK`, and is out of date since `c > m`. Where `since <= iat - SLACK`, either `c <= asOf`,
  * and the user is listed with more than the token's `ver`, or `c > asOf`, and that was less than `isolate_ttl` + `kv_ttl`
- * ago. Whatever raises a version therefore sets `changed_at`.
+ * ago. Whatever raises a version therefore sets `changed_at`. In KV it is signed, so that no other writer of the namespace
+ * can make one up; an old one that is put back is as old as it says.
  */
 export interface Digest {
   readonly since: number
@@ -33,13 +35,19 @@ export const SLACK = 60
 const PUT_WITHIN = 2
 const NOTHING: Digest = { since: 0, asOf: 0, versions: new Map() }
 
+/** Where the digest of a tick is kept. */
+export function placeOfDigest(tick: number): Place {
+  return { purpose: 'digest', name: String(tick) }
+}
+
 export interface RecentOptions {
+  readonly signed: SignedText
   readonly markers: Pick<Markers, 'readDigest'>
   readonly config: Pick<Config, 'revocation' | 'tokens'>
   readonly now: () => number
 }
 
-export function createRecent({ markers, config, now }: RecentOptions): Recent {
+export function createRecent({ markers, signed, config, now }: RecentOptions): Recent {
   const { isolateTtl, kvTtl } = config.revocation
   const state = { asked: 0, digest: NOTHING }
 
@@ -49,7 +57,10 @@ export function createRecent({ markers, config, now }: RecentOptions): Recent {
 
   async function read(tick: number): Promise<void> {
     try {
-      const digest = parseDigest(await markers.readDigest(tick))
+      const kept = await markers.readDigest(tick)
+      const text = kept === null ? null : signed.verify(placeOfDigest(tick), kept)
+      if (text === null) return
+      const digest = parseDigest(text)
       if (isYoung(digest) && digest.asOf > state.digest.asOf) state.digest = digest
     } catch {}
   }

@@ -3,12 +3,14 @@
 import type { Config } from '../config/config.ts'
 import { runBatch } from '../database.ts'
 import { describeFault } from '../log.ts'
+import type { SignedText } from '../signed-text.ts'
 import { parseDigestText, selectRecent } from './publication-store.ts'
 import type { Publisher } from './publish.ts'
-import { SLACK } from './recent.ts'
+import { placeOfDigest, SLACK } from './recent.ts'
 
 export interface Ticker extends Publisher {
   readonly config: Pick<Config, 'revocation' | 'tokens'>
+  readonly signed: SignedText
   readonly now: () => number
   readonly sleepUntil: (unixSeconds: number) => Promise<void>
 }
@@ -34,11 +36,12 @@ export async function tellRecent(ticker: Ticker, scheduledAt: number, cap = CAP)
   }
 }
 
-async function putTick({ db, markers, log, config }: Ticker, tick: number, cap: number): Promise<void> {
+async function putTick({ db, markers, signed, log, config }: Ticker, tick: number, cap: number): Promise<void> {
   const { accessTtl, clockSkew } = config.tokens
   try {
     const [rows] = await runBatch(db, [selectRecent(db, accessTtl + clockSkew + 2 * SLACK, cap)])
-    await markers.putDigest(tick, parseDigestText(rows?.[0]), DUE + config.revocation.isolateTtl)
+    const digest = signed.sign(placeOfDigest(tick), parseDigestText(rows?.[0]))
+    await markers.putDigest(tick, digest, DUE + config.revocation.isolateTtl)
   } catch (error) {
     log({ event: 'cron', reason: 'digest', ...describeFault(error) })
   }

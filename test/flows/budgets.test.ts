@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 
-import { createWorld, insertUser, PASSWORD, UPSTREAM, user } from '../support/world.ts'
+import { createWorld, insertUser, PASSWORD, signDigest, UPSTREAM, user } from '../support/world.ts'
 import type { World } from '../support/world.ts'
 
 const routes = [
@@ -18,7 +18,7 @@ async function holdDigest(world: World, token: string): Promise<void> {
   const now = Math.floor(Date.now() / 1000)
   const tick = Math.floor((now - 2) / 5) * 5
   const digest = JSON.stringify({ since: now - 1025, as_of: now, versions: {} })
-  await Promise.all([tick, tick + 5].map((at) => env.MARKERS.put(`recent:${at}`, digest)))
+  await Promise.all([tick, tick + 5].map((at) => env.MARKERS.put(`recent:${at}`, signDigest(at, digest))))
   await world.bearer(token, '/orders')
   world.count()
 }

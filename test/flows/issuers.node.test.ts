@@ -8,6 +8,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { parseConfig } from '../../src/config/parse.ts'
 import { isObject } from '../../src/json.ts'
 import type { JsonObject } from '../../src/json.ts'
+import { createSignedText } from '../../src/signed-text.ts'
 import { createJwksCache } from '../../src/tokens/jwks-cache.ts'
 import { configEnv } from '../support/config-env.ts'
 import { forge, hmacSigner, segment, unsigned, withSegment } from '../support/forge.ts'
@@ -36,7 +37,7 @@ const upstream = await startUpstream()
 /** What the gateway knows of an issuer lasts, so each story has a provider of its own; its route is `/<story>/*`. */
 const STORIES = `
   standing other oauth-only crowded flooded rotating outlasting unreached recovering
-  young withdrawing surviving forgotten
+  young forged withdrawing surviving forgotten
 `
   .trim()
   .split(/\s+/)
@@ -132,13 +133,15 @@ async function refusalOf(target: string, token: string): Promise<string> {
 }
 
 /** What another isolate of the location, which fetched a key set `age` seconds ago, has left there. */
-async function leaveInCache(story: string, age: number): Promise<void> {
+async function leaveInCache(story: string, age: number, signedByUs = true): Promise<void> {
   const { issuer, publicJwks } = provider(story)
   const parsed = parseConfig(configEnv({ ...vars, CACHE: { fetch: () => null } }))
   const entry = parsed.outcome === 'parsed' ? parsed.config.issuers.find((one) => one.issuer === issuer) : undefined
   if (entry === undefined) throw new Error('no such issuer')
   vi.stubGlobal('caches', { default: { put } })
-  await createJwksCache().write(entry, { jwks: publicJwks(), fetchedAt: Math.floor(Date.now() / 1000) - age })
+  const keys = [Buffer.from(gateway.secrets.SESSION_KEYS, 'base64url')]
+  const signed = createSignedText({ keys: signedByUs ? keys : [randomBytes(32)], now: () => 0, log: () => undefined })
+  await createJwksCache(signed).write(entry, { jwks: publicJwks(), fetchedAt: Math.floor(Date.now() / 1000) - age })
   vi.unstubAllGlobals()
 }
 
@@ -333,6 +336,15 @@ describe('the keys of another issuer', () => {
 
     expect(await statusOf('/young/x', await accessToken())).toBe(200)
     expect(asked()).toEqual({ discovery: 0, jwks: 0 })
+  })
+
+  it('are not taken from what another Worker of the zone has put there', async () => {
+    const { accessToken, asked } = provider('forged')
+    await leaveInCache('forged', 60, false)
+
+    expect(await statusOf('/forged/x', await accessToken())).toBe(200)
+    expect(asked()).toEqual({ discovery: 1, jwks: 1 })
+    expect(gateway.log.some((line) => line.includes('"mac of a key set"'))).toBe(true)
   })
 
   it('may be rotated: a new kid works at once, by one fetch', async () => {

@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 
 import worker from '../../src/index.ts'
 import type { JsonObject } from '../../src/json.ts'
-import { createWorld, insertUser, ISSUER, UPSTREAM, user } from '../support/world.ts'
+import { createWorld, insertUser, ISSUER, signDigest, UPSTREAM, user } from '../support/world.ts'
 
 const routes = [
   { path: '/*', upstream: UPSTREAM },
@@ -39,15 +39,23 @@ async function createStage(vars: JsonObject = {}, id = user.id) {
 
   /** KV has it under the key of this moment, and somebody else's request makes the isolate read it. */
   async function hold(text: unknown): Promise<void> {
-    await env.MARKERS.put(tickKey(), typeof text === 'string' ? text : JSON.stringify(text))
+    await holdAsIs(signDigest(tickNow(), typeof text === 'string' ? text : JSON.stringify(text)))
+  }
+
+  async function holdAsIs(value: string): Promise<void> {
+    await env.MARKERS.put(tickKey(), value)
     await send('/orders', others)
     world.count()
   }
-  return { world, isolate, access, others, at, send, hold }
+  return { world, isolate, access, others, at, send, hold, holdAsIs }
 }
 
 function tickKey(): string {
-  return `recent:${Math.floor((Date.now() / 1000 - 2) / 5) * 5}`
+  return `recent:${tickNow()}`
+}
+
+function tickNow(): number {
+  return Math.floor((Date.now() / 1000 - 2) / 5) * 5
 }
 
 function pass(seconds: number): void {
@@ -203,6 +211,50 @@ describe('a digest that is none', () => {
   })
 })
 
+describe('a digest that somebody else put', () => {
+  const OTHER_KEY = 'A'.repeat(43)
+  const forgeries: Readonly<Record<string, (tick: number, text: string) => string>> = {
+    'without a mac': (_, text) => text,
+    'by another key': (tick, text) => signDigest(tick, text, OTHER_KEY),
+    'for another tick': (tick, text) => signDigest(tick - 5, text),
+    'with another text': (tick, text) => `${signDigest(tick, '{}').split('\n')[0] ?? ''}\n${text}`,
+    'with a space more': (tick, text) => `${signDigest(tick, text)} `,
+    'with a mac that is cut': (tick, text) => signDigest(tick, text).slice(1),
+    'without its line feed': (tick, text) => signDigest(tick, text).replace('\n', ''),
+  }
+
+  it.each(Object.keys(forgeries))('%s hides nothing: the marker decides, and the log has a line', async (how) => {
+    const { world, at, send, holdAsIs } = await createStage()
+    await env.MARKERS.put(`marker:${user.id}`, String(NEWER))
+    await env.DB.prepare('UPDATE sessions SET ended_at = unixepoch()').run()
+    await holdAsIs(forgeries[how]?.(tickNow(), JSON.stringify(digestAt(at))) ?? '')
+    expect((await send()).status).toBe(401)
+    expect(world.logged).toContainEqual({ event: 'fault', reason: 'mac of a digest' })
+  })
+
+  it('is logged once, however many ticks it fills', async () => {
+    const { world, at, holdAsIs } = await createStage()
+    for (let tick = 0; tick < 3; tick += 1) {
+      await holdAsIs(JSON.stringify(digestAt(at)))
+      pass(5)
+    }
+    expect(world.logged.filter(({ reason }) => reason === 'mac of a digest')).toHaveLength(1)
+  })
+
+  it('is told from one that was signed before the session keys were rotated, or by a standby', async () => {
+    const { world, at, access } = await createStage()
+    const text = JSON.stringify(digestAt(at, { [user.id]: NEWER }))
+    await env.DB.prepare('UPDATE sessions SET ended_at = unixepoch()').run()
+    await env.MARKERS.put(tickKey(), signDigest(tickNow(), text))
+    const rotated = { ...world.env, SESSION_KEYS: `${OTHER_KEY},${String(world.env['SESSION_KEYS'])}` }
+    const headers = { Authorization: `Bearer ${access}` }
+    expect((await world.sendIn(rotated, '/expiry/x', { headers })).status).toBe(200)
+    await world.sendIn(rotated, '/orders', { headers })
+    expect((await world.sendIn(rotated, '/orders', { headers })).status).toBe(401)
+    expect(world.logged.some(({ reason }) => reason === 'mac of a digest')).toBe(false)
+  })
+})
+
 describe('the digest that an isolate holds', () => {
   it('is replaced by a newer one', async () => {
     const { world, at, send, hold } = await createStage()
@@ -282,7 +334,7 @@ async function statusInOutage(versions: JsonObject, secondsLater: number): Promi
   const { world, isolate, access, others, at } = await createStage()
   const fragile = { ...isolate, DB: Object.assign({}, isolate['DB']), MARKERS: Object.assign({}, isolate['MARKERS']) }
   const send = (token: string) => world.sendIn(fragile, '/lenient/x', { headers: { Authorization: `Bearer ${token}` } })
-  await env.MARKERS.put(tickKey(), JSON.stringify(digestAt(at, versions)))
+  await env.MARKERS.put(tickKey(), signDigest(tickNow(), JSON.stringify(digestAt(at, versions))))
   await send(others)
   breakIsolate(fragile)
   const { status } = await send(access)

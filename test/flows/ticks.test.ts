@@ -56,7 +56,8 @@ interface Told {
 
 /** What the last put says. */
 function readLast(puts: readonly { readonly value: string }[]): Told {
-  const told: unknown = JSON.parse(puts.at(-1)?.value ?? '')
+  const [, text = ''] = puts.at(-1)?.value.split('\n') ?? []
+  const told: unknown = JSON.parse(text)
   if (!isObject(told) || !isObject(told['versions'])) throw new Error('no digest')
   return { since: Number(told['since']), asOf: Number(told['as_of']), versions: told['versions'] }
 }

@@ -68,7 +68,7 @@ export function createScene({ schedule, d1, kv, reference, base, violate }: Scen
     const markers = createMarkers({ kv: kv.createLocation(), kvTtl, isolateTtl, now: schedule.now })
     return {
       markers,
-      recent: watchRecent(createRecent({ markers, config: base.config, now: schedule.now })),
+      recent: watchRecent(createRecent({ markers, signed: base.signed, config: base.config, now: schedule.now })),
       tokens: createTokenMemory(),
       renewals: createRenewals(base.config.sessions.reuseGrace, schedule.now),
     }

@@ -13,6 +13,8 @@ import worker from '../../src/index.ts'
 import { isObject } from '../../src/json.ts'
 import type { JsonObject } from '../../src/json.ts'
 import { loadRuntime } from '../../src/runtime.ts'
+import { placeOfDigest } from '../../src/sessions/recent.ts'
+import { createSignedText } from '../../src/signed-text.ts'
 import { generateSigningKey } from '../../src/tokens/keys.ts'
 
 declare global {
@@ -35,6 +37,12 @@ const secrets = {
   SESSION_KEYS: randomText(32),
 }
 const passwordHash = await hashPassword(PASSWORD)
+
+/** A digest as the cron puts it under the key of a tick, by the world's session key or another. */
+export function signDigest(tick: number, text: string, key = secrets.SESSION_KEYS): string {
+  const options = { keys: [Buffer.from(key, 'base64url')], now: () => 0, log: () => undefined }
+  return createSignedText(options).sign(placeOfDigest(tick), text)
+}
 
 type Init = RequestInit<IncomingRequestCfProperties>
 

@@ -2,6 +2,8 @@ import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 
 import type { Issuer } from '../../src/config/config.ts'
 import type { LogEvent } from '../../src/log.ts'
+import type { SignedText } from '../../src/signed-text.ts'
+import { createSignedText } from '../../src/signed-text.ts'
 import type { StoredJwks } from '../../src/tokens/jwks-cache.ts'
 import type { KeySource } from '../../src/tokens/jwks.ts'
 import { createIssuerKeys, createJwksCache } from '../../src/tokens/jwks.ts'
@@ -521,7 +523,7 @@ describe('a shared secret', () => {
 
 describe('the Cache API', () => {
   it('gives back what was stored, for the same issuer, address and algorithms only', async () => {
-    const cache = createJwksCache()
+    const cache = createJwksCache(signedBy(1))
     const stored = { jwks: set(jwk('one')), fetchedAt: START }
     const mine = issuer({ issuer: `https://idp-${crypto.randomUUID()}.test` })
     expect(await cache.read(mine)).toBeNull()
@@ -531,7 +533,54 @@ describe('the Cache API', () => {
     expect(await cache.read({ ...mine, jwksUri: null })).toBeNull()
     expect(await cache.read({ ...mine, algorithms: ['ES256', 'RS256'] })).toBeNull()
   })
+
+  it.each<[string, (text: string) => Promise<string> | string]>([
+    ['no mac', (text) => text.slice(44)],
+    [
+      'the form of before there were macs',
+      (text) => JSON.stringify({ jwks: set(jwk('two')), fetchedAt: Number(text.length) }),
+    ],
+    [
+      'the mac of another text',
+      (text) => `${text.slice(0, 44)}${JSON.stringify({ jwks: set(jwk('two')), fetchedAt: START })}`,
+    ],
+    ['the mac of another issuer', () => storedText(signedBy(1), issuer({ issuer: 'https://evil.test' }))],
+    ['a mac by another key', () => storedText(signedBy(2), OURS)],
+    ['a later time', (text) => text.replace(String(START), String(START + 1))],
+  ])('gives nothing for a set with %s, which another Worker of the zone may put', async (_, forge) => {
+    const cache = createJwksCache(signedBy(1))
+    await cache.write(OURS, { jwks: set(jwk('one')), fetchedAt: START })
+    const url = await urlOf(OURS)
+    const good = await (await caches.default.match(url))?.text()
+    await caches.default.put(url, new Response(await forge(good ?? ''), { headers: { 'Cache-Control': 'max-age=60' } }))
+    expect(await cache.read(OURS)).toBeNull()
+    await caches.default.put(url, new Response(good, { headers: { 'Cache-Control': 'max-age=60' } }))
+    expect(await cache.read(OURS)).toEqual({ jwks: set(jwk('one')), fetchedAt: START })
+  })
 })
+
+const OURS = issuer({ issuer: 'https://ours.test' })
+
+function signedBy(fill: number): SignedText {
+  return createSignedText({ keys: [new Uint8Array(32).fill(fill)], now: () => START, log: () => undefined })
+}
+
+/** What a cache with this signer keeps of an issuer. */
+async function storedText(signed: SignedText, source: KeySource): Promise<string> {
+  const put = vi.spyOn(caches.default, 'put').mockResolvedValue(undefined)
+  await createJwksCache(signed).write(source, { jwks: set(jwk('two')), fetchedAt: START })
+  const text = await put.mock.calls[0]?.[1].text()
+  put.mockRestore()
+  return text ?? ''
+}
+
+async function urlOf(source: KeySource): Promise<string> {
+  const put = vi.spyOn(caches.default, 'put').mockResolvedValue(undefined)
+  await createJwksCache(signedBy(1)).write(source, { jwks: {}, fetchedAt: START })
+  const [url] = put.mock.calls[0] ?? []
+  put.mockRestore()
+  return String(url)
+}
 
 function endless(): ReadableStream<Uint8Array> {
   return new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(65_536)) })
