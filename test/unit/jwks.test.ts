@@ -534,19 +534,16 @@ describe('the Cache API', () => {
     expect(await cache.read({ ...mine, algorithms: ['ES256', 'RS256'] })).toBeNull()
   })
 
-  it.each<[string, (text: string) => Promise<string> | string]>([
-    ['no mac', (text) => text.slice(44)],
-    [
-      'the form of before there were macs',
-      (text) => JSON.stringify({ jwks: set(jwk('two')), fetchedAt: Number(text.length) }),
-    ],
+  it.each<[string, (good: string) => Promise<string> | string]>([
+    ['no mac', (good) => good.slice(44)],
+    ['the form of before there were macs', () => JSON.stringify({ jwks: set(jwk('two')), fetchedAt: START })],
     [
       'the mac of another text',
-      (text) => `${text.slice(0, 44)}${JSON.stringify({ jwks: set(jwk('two')), fetchedAt: START })}`,
+      (good) => `${good.slice(0, 44)}${JSON.stringify({ jwks: set(jwk('two')), fetchedAt: START })}`,
     ],
     ['the mac of another issuer', () => storedText(signedBy(1), issuer({ issuer: 'https://evil.test' }))],
     ['a mac by another key', () => storedText(signedBy(2), OURS)],
-    ['a later time', (text) => text.replace(String(START), String(START + 1))],
+    ['a later time', (good) => good.replace(String(START), String(START + 1))],
   ])('gives nothing for a set with %s, which another Worker of the zone may put', async (_, forge) => {
     const cache = createJwksCache(signedBy(1))
     await cache.write(OURS, { jwks: set(jwk('one')), fetchedAt: START })
@@ -569,9 +566,9 @@ function signedBy(fill: number): SignedText {
 async function storedText(signed: SignedText, source: KeySource): Promise<string> {
   const put = vi.spyOn(caches.default, 'put').mockResolvedValue(undefined)
   await createJwksCache(signed).write(source, { jwks: set(jwk('two')), fetchedAt: START })
-  const text = await put.mock.calls[0]?.[1].text()
+  const stored = await put.mock.calls[0]?.[1].text()
   put.mockRestore()
-  return text ?? ''
+  return stored ?? ''
 }
 
 async function urlOf(source: KeySource): Promise<string> {
@@ -579,7 +576,7 @@ async function urlOf(source: KeySource): Promise<string> {
   await createJwksCache(signedBy(1)).write(source, { jwks: {}, fetchedAt: START })
   const [url] = put.mock.calls[0] ?? []
   put.mockRestore()
-  return String(url)
+  return new Request(url ?? '').url
 }
 
 function endless(): ReadableStream<Uint8Array> {

@@ -62,7 +62,7 @@ describe('metadata in the Cache API', () => {
     const first = isolate(3)
     await first.find()
     await first.settle()
-    const url = String(put.mock.calls[0]?.[0])
+    const url = new Request(put.mock.calls[0]?.[0] ?? '').url
     put.mockRestore()
     const evil = JSON.stringify({ document: documentOf('corp.test/evil'), fetchedAt: NOW })
     for (const body of [evil, `${'A'.repeat(43)}\n${evil}`]) {
