@@ -26,6 +26,12 @@ export function startWorkerd({ name, folder, vars, storagePort, isInspected }: P
   return start('measured', join(ROOT, 'node_modules/.bin/workerd'), args, folder)
 }
 
+/** A rate-limit binding that lets everything pass. */
+const LIMITER = `(name = "limiter", worker = (
+      modules = [(name = "limiter.js", esModule = "import { WorkerEntrypoint } from 'cloudflare:workers'\\nexport default class extends WorkerEntrypoint { limit() { return { success: true } } }")],
+      compatibilityDate = "2026-08-01",
+    )),`
+
 /** Cap'n Proto takes JSON's strings as they are. */
 function configOf(vars: Placement['vars'], storagePort: number): string {
   const texts = Object.entries(vars).map(([name, value]) =>
@@ -33,12 +39,14 @@ function configOf(vars: Placement['vars'], storagePort: number): string {
       ? `(name = ${JSON.stringify(name)}, text = ${JSON.stringify(value)})`
       : `(name = ${JSON.stringify(name)}, json = ${JSON.stringify(JSON.stringify(value))})`,
   )
+  const limited = 'PASSWORDS' in vars
   return `
 using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
     (name = "network", network = (allow = ["local"])),
     (name = "storage", external = (address = "127.0.0.1:${storagePort}", http = ())),
+    ${limited ? LIMITER : ''}
     (name = "worker", worker = (
       modules = [(name = "${MODULE}", esModule = embed "${MODULE}")],
       compatibilityDate = "2026-08-01",
@@ -50,7 +58,7 @@ const config :Workerd.Config = (
           moduleName = "cloudflare-internal:d1-api",
           innerBindings = [(name = "fetcher", service = "storage")],
         )),
-        ${texts.join(',\n        ')},
+        ${[...texts, ...(limited ? ['(name = "SIGN_IN_LIMIT", service = "limiter")'] : [])].join(',\n        ')},
       ],
     )),
   ],

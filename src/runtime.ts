@@ -1,5 +1,7 @@
 // From the Worker's env to everything that a request needs; the only reader of bindings and of the clock.
 
+import type { Hashing } from './accounts/hashing.ts'
+import { createHashing } from './accounts/hashing.ts'
 import type { Config, Provider } from './config/config.ts'
 import { parseConfig } from './config/parse.ts'
 import type { Secrets } from './config/secrets.ts'
@@ -48,6 +50,7 @@ export interface Runtime {
   readonly recent: Recent
   readonly revoked: RevokedSubjects
   readonly renewals: Renewals
+  readonly hashing: Hashing
   /** Unix seconds. */
   readonly now: () => number
   readonly sleepUntil: (unixSeconds: number) => Promise<void>
@@ -135,6 +138,7 @@ function assemble(env: Env, parts: Parts): Runtime {
     recent: createRecent({ markers, signed, config, now }),
     revoked: createRevokedSubjects(),
     renewals: createRenewals(config.sessions.reuseGrace, now),
+    hashing: createHashing({ nowMs: () => Date.now(), sleepMs: (milliseconds) => scheduler.wait(milliseconds) }),
     now,
     sleepUntil: (unixSeconds) => scheduler.wait(Math.max(0, unixSeconds * 1000 - Date.now())),
     log: tally?.log ?? log,

@@ -3,23 +3,24 @@
 import { sha256 } from '../crypto.ts'
 import type { Database } from '../database.ts'
 import { runBatch } from '../database.ts'
-import { isObject } from '../json.ts'
+import { networkOf } from '../rate-limit.ts'
 import {
   deleteAttempts,
   insertAttempt,
+  parseCounted,
   parseUser,
   parseWait,
   selectUserByEmail,
   selectUserById,
   selectWait,
-  takeBackAccountAttempt,
+  takeBackAttempt,
 } from './store.ts'
 import type { Attempt, UserRow } from './store.ts'
 
 /** An attempt that was counted, and may be forgotten when the password is right. */
 export interface Ticket extends Attempt {
-  /** False where the account-wide row was blocked and this address known to the user. */
-  readonly countedForAccount: boolean
+  /** The rows of more than an address that it counted in: not those that were blocked while this address was known. */
+  readonly countedIn: readonly string[]
 }
 
 export type Taken =
@@ -32,12 +33,16 @@ export type Taken =
  * Does NOT tell known users from unknown ones, but by `user`. A blocked attempt is not counted.
  */
 export function takeTicket(db: Database, email: string, address: string): Promise<Taken> {
-  return take(db, { account: sha256(email), address }, email, selectUserByEmail(db, email))
+  return take(db, attemptAt(sha256(email), address), email, selectUserByEmail(db, email))
 }
 
 /** The same for somebody who is signed in and gives his password once more; counted apart from signing in. */
 export function takeTicketOfUser(db: Database, userId: string, address: string): Promise<Taken> {
-  return take(db, { account: sha256(`user ${userId}`), address }, '', selectUserById(db, userId))
+  return take(db, attemptAt(sha256(`user ${userId}`), address), '', selectUserById(db, userId))
+}
+
+function attemptAt(account: string, address: string): Attempt {
+  return { account, address, network: networkOf(address) }
 }
 
 async function take(db: Database, attempt: Attempt, email: string, find: D1PreparedStatement): Promise<Taken> {
@@ -48,12 +53,13 @@ async function take(db: Database, attempt: Attempt, email: string, find: D1Prepa
   ])
   if (counted.length === 0)
     return { outcome: 'blocked', ticket: attempt, retryAfter: Math.max(1, parseWait(wait?.[0])) }
-  const countedForAccount = counted.some((row) => isObject(row) && row['address'] === '')
-  return { outcome: 'taken', ticket: { ...attempt, countedForAccount }, user: parseUser(users?.[0]) }
+  const countedIn = counted.map(parseCounted).filter((row) => row !== attempt.address)
+  return { outcome: 'taken', ticket: { ...attempt, countedIn }, user: parseUser(users?.[0]) }
 }
 
-/** The statements that a right password adds to its batch: the address starts anew, the account loses this one attempt. */
+/** The statements that a right password adds to its batch: the address starts from none, wider rows lose this attempt. */
 export function forgetAttempts(db: Database, ticket: Ticket): readonly D1PreparedStatement[] {
   const ofAddress = deleteAttempts(db, ticket)
-  return ticket.countedForAccount ? [ofAddress, takeBackAccountAttempt(db, ticket.account)] : [ofAddress]
+  if (ticket.countedIn.length === 0) return [ofAddress]
+  return [ofAddress, takeBackAttempt(db, ticket.account, ticket.countedIn)]
 }

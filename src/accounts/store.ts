@@ -33,24 +33,35 @@ export interface Attempt {
   readonly account: string
   /** The client's, as `sessions.address` holds it. Not empty. */
   readonly address: string
+  /** The /48 of an IPv6 address; `null` of every other. */
+  readonly network: string | null
 }
 
 /** Seconds after which a row of failures starts anew. */
 const FORGOTTEN_AFTER = 3600
 
 /**
- * Counts an attempt before its password is checked: in the row of its own address, where 4 failures are free, and in the
- * account-wide row (address ''), where 49 are. From the 5th and 50th on each blocks its row for 1, 2, 4 … seconds,
- * one more because clock seconds are whole, at most 60.
- * Returns a row for each that counted. None, and nothing is counted, where one of both blocks; but an address from which
- * this user has signed in before is judged by its own row alone, so that nobody else can lock it.
+ * Counts an attempt before its password is checked: in the row of its own address, where 4 failures are free, in that of
+ * its IPv6 /48, where 12 are, and in the account-wide row (address ''), where 49 are. Each failure beyond these blocks its
+ * row for 1, 2, 4 … seconds, one more because clock seconds are whole, at most 60.
+ * Returns a row for each that counted. None, and nothing is counted, where one of them blocks; but an address from which
+ * this user has signed in before is refused by its own row alone, so that no other client can lock it. One /48 cannot
+ * lock the account for others: its own row blocks first.
  */
-export function insertAttempt(db: Database, { account, address }: Attempt, email: string): D1PreparedStatement {
+export function insertAttempt(
+  db: Database,
+  { account, address, network }: Attempt,
+  email: string,
+): D1PreparedStatement {
   return db
     .prepare(
-      `WITH rules (address, free, binds) AS (
-         VALUES (?2, 4, 1), ('', 49, NOT EXISTS (
-           SELECT 1 FROM users u JOIN sessions s ON s.user_id = u.id WHERE u.email = ?3 AND s.address = ?2))
+      `WITH known (is_known) AS (
+         SELECT EXISTS (
+           SELECT 1 FROM users u JOIN sessions s ON s.user_id = u.id WHERE u.email = ?3 AND s.address = ?2)
+       ), rules (address, free, binds) AS (
+         SELECT ?2, 4, 1
+         UNION ALL SELECT ?4, 12, NOT is_known FROM known WHERE ?4 IS NOT NULL
+         UNION ALL SELECT '', 49, NOT is_known FROM known
        ), states AS (
          SELECT r.address, r.free, r.binds, 1 + coalesce(a.failures, 0) AS failures,
            coalesce(a.blocked_until, 0) > unixepoch() AS blocked
@@ -67,23 +78,23 @@ export function insertAttempt(db: Database, { account, address }: Attempt, email
          SET failures = excluded.failures, blocked_until = excluded.blocked_until, failed_at = excluded.failed_at
        RETURNING address`,
     )
-    .bind(account, address, email)
+    .bind(account, address, email, network)
 }
 
 /** For how many seconds the attempt's rows block, `wait`; below 1 where they do not. */
-export function selectWait(db: Database, { account, address }: Attempt): D1PreparedStatement {
+export function selectWait(db: Database, { account, address, network }: Attempt): D1PreparedStatement {
   return db
     .prepare(
-      `SELECT max(blocked_until) - unixepoch() AS wait FROM sign_in_attempts WHERE account = ?1 AND address IN (?2, '')`,
+      `SELECT max(blocked_until) - unixepoch() AS wait FROM sign_in_attempts WHERE account = ?1 AND address IN (?2, ?3, '')`,
     )
-    .bind(account, address)
+    .bind(account, address, network)
 }
 
 /**
  * An attempt that was counted and has failed: the first four of an address at an account, and from then on those whose
  * number is a power of two.
  */
-export function failedAttempt({ account, address }: Attempt, userId: string | null): Source {
+export function failedAttempt({ account, address }: Omit<Attempt, 'network'>, userId: string | null): Source {
   const counted = `SELECT failures FROM sign_in_attempts WHERE account = ?2 AND address = ?3`
   return {
     sql: `SELECT ?1 AS target, json_object('address', ?3, 'failures', failures) AS details
@@ -106,18 +117,18 @@ export function missingUser(id: string): Source {
 }
 
 /** Forgets the failures of one address. */
-export function deleteAttempts(db: Database, { account, address }: Attempt): D1PreparedStatement {
+export function deleteAttempts(db: Database, { account, address }: Omit<Attempt, 'network'>): D1PreparedStatement {
   return db.prepare(`DELETE FROM sign_in_attempts WHERE account = ?1 AND address = ?2`).bind(account, address)
 }
 
-/** Takes one attempt back from the account-wide row, with the block that it brought. */
-export function takeBackAccountAttempt(db: Database, account: string): D1PreparedStatement {
+/** Takes one attempt back from rows of more than an address, with the blocks that it brought. */
+export function takeBackAttempt(db: Database, account: string, rows: readonly string[]): D1PreparedStatement {
   return db
     .prepare(
       `UPDATE sign_in_attempts SET failures = max(0, failures - 1), blocked_until = 0
-       WHERE account = ?1 AND address = ''`,
+       WHERE account = ?1 AND address IN (SELECT value FROM json_each(?2))`,
     )
-    .bind(account)
+    .bind(account, JSON.stringify(rows))
 }
 
 /** Deletes up to `limit` rows that no longer count, the oldest first; a row for each. */
@@ -246,4 +257,9 @@ export function parseUser(row: unknown): UserRow | null {
 /** The number of a `selectWait` row. */
 export function parseWait(row: unknown): number {
   return isObject(row) && row['wait'] !== null ? readInteger(row['wait']) : 0
+}
+
+/** The address of an `insertAttempt` row. */
+export function parseCounted(row: unknown): string {
+  return isObject(row) ? readText(row['address']) : ''
 }

@@ -1,7 +1,6 @@
 // Creating users, one by one or many who come from another system with their password hashes.
 
 import { passwordProblem } from '../accounts/password-policy.ts'
-import { hashPassword } from '../accounts/passwords.ts'
 import { newUserId } from '../accounts/user-id.ts'
 import type { AuditDetails } from '../audit/store.ts'
 import { answerJson } from '../auth/answer.ts'
@@ -13,6 +12,7 @@ import { profileProblem } from '../tokens/mint.ts'
 import type { Members } from './fields.ts'
 import { OBJECT, EMAIL, FLAG, FREE_ID, invalid, listOf, NAMES, optional, PASSWORD, PASSWORD_HASH } from './fields.ts'
 import { answerUser } from './find-users.ts'
+import type { Call } from './operation.ts'
 import { operation } from './operation.ts'
 import type { NewPerson } from './store.ts'
 import { insertPeople, parsePerson, parseTaken, selectPerson, selectTaken } from './store.ts'
@@ -45,7 +45,7 @@ export const createUser = operation({
     const { db, config } = call.runtime
     const [described, password] = [readDescribed(body, ''), body.get('password')]
     if (password !== undefined && described.email === null) throw invalid('a password needs an email to sign in with')
-    const passwordHash = password === undefined ? null : await hashGiven(password)
+    const passwordHash = password === undefined ? null : await hashGiven(call, password)
     const person = { ...described, passwordHash, isDisabled: false }
     const rows = await insertOrRefuse(
       db,
@@ -60,11 +60,11 @@ export const createUser = operation({
   },
 })
 
-/** @throws Denial `invalid_request` for a password that nobody may choose */
-async function hashGiven(password: string): Promise<string> {
+/** @throws Denial `invalid_request` for a password that is refused, `unavailable` */
+async function hashGiven(call: Call, password: string): Promise<string> {
   const problem = await passwordProblem(password)
   if (problem !== null) throw invalid(`password ${problem}`)
-  return hashPassword(password)
+  return call.runtime.hashing.admit(call, (passwords) => passwords.hash(password))
 }
 
 /** Users of one call: each costs a statement for his audit event, and D1 takes a thousand in an invocation. */

@@ -2,7 +2,6 @@
 
 import { forgetAttempts, takeTicketOfUser } from '../accounts/attempts.ts'
 import { passwordProblem } from '../accounts/password-policy.ts'
-import { hashPassword } from '../accounts/passwords.ts'
 import { Denial } from '../denial.ts'
 import { addressBlock } from '../rate-limit.ts'
 import type { Exchange } from '../runtime.ts'
@@ -42,17 +41,20 @@ export async function replaceOwnPassword(exchange: Exchange, site: Site, caller:
 
 /**
  * Proves the current password and sets the new one; the other sessions end. Does NOT publish.
- * @throws Denial `rate_limited`, `invalid_sign_in`
+ * @throws Denial `rate_limited`, `invalid_sign_in`, `unavailable`
  */
 export async function changeOwnPassword(
   exchange: Exchange,
   session: SessionState,
   { current, next }: PasswordChangeForm,
 ): Promise<Ended> {
-  const { db, config } = exchange.runtime
-  const taken = await takeTicketOfUser(db, session.userId, addressBlock(exchange.clientAddress))
-  const { user, ticket } = await provePassword(exchange, taken, current, 'password.change')
-  const change = { sessionId: session.sessionId, from: user.passwordHash ?? '', to: await hashPassword(next) }
+  const { db, config, hashing } = exchange.runtime
+  const { user, ticket, to } = await hashing.admit(exchange, async (passwords) => {
+    const taken = await takeTicketOfUser(db, session.userId, addressBlock(exchange.clientAddress))
+    const proved = await provePassword(exchange, passwords, taken, current, 'password.change')
+    return { ...proved, to: await passwords.hash(next) }
+  })
+  const change = { sessionId: session.sessionId, from: user.passwordHash ?? '', to }
   const { idleTimeout } = config.sessions
   const teller = tellerFor(exchange, null)
   const ended = await changePassword(db, user.id, change, idleTimeout, forgetAttempts(db, ticket), teller)

@@ -1,7 +1,7 @@
 // A password is proved: counted against guessing before it is looked at, with equal work whoever the user is.
 
 import type { Taken, Ticket } from '../accounts/attempts.ts'
-import { verifyPassword } from '../accounts/passwords.ts'
+import type { Passwords } from '../accounts/hashing.ts'
 import type { UserRow } from '../accounts/store.ts'
 import { failedAttempt } from '../accounts/store.ts'
 import { digestAccount } from '../audit/account-digest.ts'
@@ -24,6 +24,7 @@ export interface Proved {
  */
 export async function provePassword(
   exchange: Exchange,
+  passwords: Passwords,
   taken: Taken,
   password: string,
   action: 'sign_in' | 'password.change',
@@ -34,7 +35,7 @@ export async function provePassword(
     throw new Denial('rate_limited', { refused, headers: { 'Retry-After': String(taken.retryAfter) } })
   }
   const { user } = taken
-  const verdict = await verifyPassword(password, user?.passwordHash ?? null)
+  const verdict = await passwords.verify(password, user?.passwordHash ?? null)
   if (user === null || verdict.outcome === 'wrong' || user.disabledAt !== null) {
     await recordRefusal(exchange, taken, action, refused.account)
     throw new Denial('invalid_sign_in', { refused })

@@ -1,7 +1,6 @@
 // Setting a password by a link that an administrator had made: once, within its hour, and every session ends.
 
 import { passwordProblem } from '../accounts/password-policy.ts'
-import { hashPassword } from '../accounts/passwords.ts'
 import { tell } from '../audit/tell.ts'
 import { sha256 } from '../crypto.ts'
 import { runBatch } from '../database.ts'
@@ -50,16 +49,16 @@ export async function parseResetForm({ token, password }: Body): Promise<ResetFo
  * Sets the password and ends every session; `null` where the link is not good. It is looked at before the password is hashed,
  * and by the statement that uses it up once more.
  * Does NOT publish.
- * @throws Denial `rate_limited`
+ * @throws Denial `rate_limited`, `unavailable`
  */
 export async function useLink(exchange: Exchange, { token, password }: ResetForm): Promise<Ended | null> {
   await enforceAddressLimit(exchange)
-  const { db, config } = exchange.runtime
+  const { db, config, hashing } = exchange.runtime
   const tokenHash = sha256(token)
   const [found] = await runBatch(db, [selectReset(db, tokenHash)])
   const userId = parseReset(found?.[0])
   if (userId === null) return null
-  const passwordHash = await hashPassword(password)
+  const passwordHash = await hashing.admit(exchange, (passwords) => passwords.hash(password))
   const [alive, raised] = await runBatch(db, [
     countAlive(db, userId, config.sessions.idleTimeout),
     tell(db, tellerFor(exchange, null), 'password.reset', {}, comingReset(tokenHash)),

@@ -2,11 +2,11 @@
 
 import { forgetAttempts, takeTicket } from '../accounts/attempts.ts'
 import { parseEmail } from '../accounts/email.ts'
-import { hashPassword } from '../accounts/passwords.ts'
+import type { Passwords } from '../accounts/hashing.ts'
 import type { UserRow } from '../accounts/store.ts'
 import { replacePasswordHash } from '../accounts/store.ts'
 import { Denial } from '../denial.ts'
-import { addressBlock, enforceRateLimit } from '../rate-limit.ts'
+import { addressBlock, enforceAddressRate } from '../rate-limit.ts'
 import type { Exchange } from '../runtime.ts'
 import type { SessionState } from '../sessions/store.ts'
 import type { Body } from './body.ts'
@@ -83,25 +83,31 @@ export function parsePasswordForm({ email, password, transport = 'cookie' }: Bod
 export async function enforceAddressLimit({ runtime, clientAddress }: Exchange): Promise<void> {
   const limiter = runtime.findRateLimit('SIGN_IN_LIMIT')
   if (limiter === null) throw new Denial('misconfigured', { reason: 'SIGN_IN_LIMIT is missing' })
-  await enforceRateLimit(limiter, addressBlock(clientAddress))
+  await enforceAddressRate(limiter, clientAddress)
 }
 
-/** Opens nothing. @throws Denial `rate_limited`, `invalid_sign_in` */
+/**
+ * Opens nothing. An attempt that finds no place to be hashed in is not counted as a guess.
+ * @throws Denial `rate_limited`, `invalid_sign_in`, `unavailable`
+ */
 export async function checkPassword(exchange: Exchange, { email, password }: PasswordForm): Promise<Checked> {
   await enforceAddressLimit(exchange)
-  const { db } = exchange.runtime
-  const taken = await takeTicket(db, email, addressBlock(exchange.clientAddress))
-  const { user, ticket, outdated } = await provePassword(exchange, taken, password, 'sign_in')
-  const rehash = outdated ? await rehashStatements(exchange, user, password) : []
-  return { user, statements: [...forgetAttempts(db, ticket), ...rehash] }
+  const { db, hashing } = exchange.runtime
+  return hashing.admit(exchange, async (passwords) => {
+    const taken = await takeTicket(db, email, addressBlock(exchange.clientAddress))
+    const { user, ticket, outdated } = await provePassword(exchange, passwords, taken, password, 'sign_in')
+    const rehash = outdated ? await rehashStatements(exchange, passwords, user, password) : []
+    return { user, statements: [...forgetAttempts(db, ticket), ...rehash] }
+  })
 }
 
 /** The same password under today's parameters. */
 async function rehashStatements(
   { runtime }: Exchange,
+  passwords: Passwords,
   { id, passwordHash }: UserRow,
   password: string,
 ): Promise<readonly D1PreparedStatement[]> {
   if (passwordHash === null) return []
-  return [replacePasswordHash(runtime.db, id, passwordHash, await hashPassword(password))]
+  return [replacePasswordHash(runtime.db, id, passwordHash, await passwords.hash(password))]
 }

@@ -1,7 +1,6 @@
 // Signing up with e-mail and password, where the operator has opened it.
 
 import { passwordProblem } from '../accounts/password-policy.ts'
-import { hashPassword } from '../accounts/passwords.ts'
 import { insertUser, newUser } from '../accounts/store.ts'
 import { newUserId } from '../accounts/user-id.ts'
 import { tell } from '../audit/tell.ts'
@@ -38,9 +37,9 @@ export async function openNewAccount(
   const problem = await passwordProblem(password)
   if (problem !== null) throw new Denial('invalid_request', { reason: 'password', members: { detail: problem } })
   await enforceAddressLimit(exchange)
-  const { db } = exchange.runtime
+  const { db, hashing } = exchange.runtime
   const userId = newUserId()
-  const passwordHash = await hashPassword(password)
+  const passwordHash = await hashing.admit(exchange, (passwords) => passwords.hash(password))
   const proof = { userId, checked: { sessionEpoch: 0, passwordHash }, amr: ['pwd'] }
   const account = insertUser(db, { id: userId, email, passwordHash })
   const told = tell(db, tellerFor(exchange, null), 'user.create', {}, newUser(userId))

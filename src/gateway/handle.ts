@@ -8,7 +8,7 @@ import type { Call } from '../boundary.ts'
 import { describeRefusal } from '../boundary.ts'
 import type { Route } from '../config/config.ts'
 import { Denial } from '../denial.ts'
-import { addressBlock, enforceRateLimit } from '../rate-limit.ts'
+import { enforceAddressRate, enforceRateLimit } from '../rate-limit.ts'
 import type { Exchange, Runtime } from '../runtime.ts'
 import type { Identity } from '../tokens/identity.ts'
 import type { Assertions } from './assertion.ts'
@@ -138,8 +138,8 @@ async function enforceRouteLimit(exchange: Exchange, { rateLimit }: Route, ident
   if (rateLimit === null) return
   const limiter = exchange.runtime.findRateLimit(rateLimit)
   if (limiter === null) throw new Denial('misconfigured', { reason: 'rate-limit binding is missing' })
-  const client = addressBlock(exchange.clientAddress)
-  await enforceRateLimit(limiter, identity === null ? `address ${client}` : `${identity.issuer} ${identity.subject}`)
+  if (identity === null) return enforceAddressRate(limiter, exchange.clientAddress, 'address ')
+  return enforceRateLimit(limiter, `${identity.issuer} ${identity.subject}`)
 }
 
 /** `Authorization` stays where the gateway read no identity from the request, or the route hands it on. */

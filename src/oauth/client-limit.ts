@@ -1,6 +1,6 @@
 // Who may ask D1 about a client: an address that guesses is slowed down, one from which the client comes is not.
 
-import { addressBlock, enforceRateLimit } from '../rate-limit.ts'
+import { addressBlock, enforceAddressRate } from '../rate-limit.ts'
 import type { Exchange, Runtime } from '../runtime.ts'
 
 /** Seconds for which an address is known as one that a client comes from. */
@@ -19,7 +19,7 @@ export async function enforceClientLimit(exchange: Exchange, clientId: string): 
   const limiter = runtime.findRateLimit('SIGN_IN_LIMIT')
   const provedAt = places.get(runtime)?.get(placeOf(exchange, clientId)) ?? Number.NEGATIVE_INFINITY
   if (limiter === null || runtime.now() - provedAt < KNOWN_FOR) return
-  await enforceRateLimit(limiter, `client ${addressBlock(clientAddress)}`)
+  await enforceAddressRate(limiter, clientAddress, 'client ')
 }
 
 /** Remembers that a client was just proved from where this request comes. */

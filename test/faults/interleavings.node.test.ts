@@ -38,10 +38,9 @@ vi.mock('../../src/tokens/mint.ts', async (original) => {
 vi.mock('../../src/tokens/verify.ts', async () => ({
   verifyToken: (await import('../support/plain.ts')).verifyPlainly,
 }))
-vi.mock('../../src/accounts/passwords.ts', async () => {
-  const { hashPlainly, verifyPasswordPlainly } = await import('../support/plain.ts')
-  return { hashPassword: hashPlainly, verifyPassword: verifyPasswordPlainly }
-})
+vi.mock('../../src/accounts/hashing.ts', async () => ({
+  createHashing: (await import('../support/plain.ts')).createPlainHashing,
+}))
 vi.mock('../../src/accounts/attempts.ts', async () => {
   const { takeTicketPlainly, takeTicketOfUserPlainly } = await import('../support/plain.ts')
   return { takeTicket: takeTicketPlainly, takeTicketOfUser: takeTicketOfUserPlainly, forgetAttempts: () => [] }

@@ -1,6 +1,7 @@
 // Plain stand-ins for what waits for anything but D1 and KV (streams, scrypt, signatures): no schedule could repeat it.
 
 import type { Taken } from '../../src/accounts/attempts.ts'
+import type { Hashing } from '../../src/accounts/hashing.ts'
 import type { Verdict } from '../../src/accounts/passwords.ts'
 import type { UserRow } from '../../src/accounts/store.ts'
 import { parseUser, selectUserByEmail, selectUserById } from '../../src/accounts/store.ts'
@@ -54,13 +55,16 @@ export function readAnswer(response: Response): Told {
   return answers.get(response) ?? { body: {}, cookies: [] }
 }
 
-/** In place of `hashPassword`. */
-export async function hashPlainly(password: string): Promise<string> {
+/** In place of `createHashing`: no place is waited for. */
+export function createPlainHashing(): Hashing {
+  return { admit: (_, work) => work({ hash: hashPlainly, verify: verifyPlainPassword }) }
+}
+
+async function hashPlainly(password: string): Promise<string> {
   return `hash of ${password}`
 }
 
-/** In place of `verifyPassword`. */
-export async function verifyPasswordPlainly(password: string, hash: string | null): Promise<Verdict> {
+async function verifyPlainPassword(password: string, hash: string | null): Promise<Verdict> {
   return hash === `hash of ${password}` ? { outcome: 'right', outdated: false } : { outcome: 'wrong' }
 }
 
@@ -77,7 +81,7 @@ export async function takeTicketOfUserPlainly(db: Database, userId: string): Pro
 }
 
 function taken(user: UserRow | null): Taken {
-  return { outcome: 'taken', ticket: { account: '', address: '', countedForAccount: false }, user }
+  return { outcome: 'taken', ticket: { account: '', address: '', network: null, countedIn: [] }, user }
 }
 
 /** Every access token that was minted since it was last emptied, and what it says. */

@@ -39,6 +39,11 @@ const rules = [
     pattern: /(?<![.\w])fetch\(|globalThis\.fetch/,
     rooms: ['runtime.ts', 'index.ts', 'tokens/jwks-source.ts', 'providers/http.ts', 'webhooks/send.ts'],
   },
+  {
+    what: 'password hashing',
+    pattern: /\b(?:hashPassword|verifyPassword)\b/,
+    rooms: ['accounts/passwords.ts', 'accounts/hashing.ts'],
+  },
   { what: 'passThroughOnException', pattern: /passThroughOnException/, rooms: [] },
 ] as const
 
