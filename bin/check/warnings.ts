@@ -3,6 +3,7 @@ import type { Config } from '../../src/config/config.ts'
 import { isLocal, parseUrl } from '../../src/config/origin.ts'
 import { secretNames } from '../../src/config/secrets.ts'
 import type { JsonObject } from '../../src/json.ts'
+import { controlWarnings } from './control-warnings.ts'
 import { variables } from './env.ts'
 import { logWarnings } from './log-warnings.ts'
 import { routeWarnings } from './route-warnings.ts'
@@ -21,6 +22,7 @@ export interface Checked {
 export function findWarnings(checked: Checked): readonly string[] {
   return [
     ...routeWarnings(checked.config.routes),
+    ...controlWarnings(checked.config.routes),
     ...upstreamWarnings(checked),
     ...hostWarnings(checked),
     ...originWarnings(checked),
@@ -75,7 +77,7 @@ function originWarnings({ config }: Checked): readonly string[] {
 function signInWarnings({ config }: Checked): readonly string[] {
   const asking = config.routes.filter((route) => route.access !== 'public')
   const selfOnly = asking.length > 0 && asking.every((route) => route.issuers.length === 0)
-  const controlled = config.routes.some((route) => route.sessionControl)
+  const controlled = config.routes.some((route) => route.sessionControl !== null)
   if (config.passwords.signIn || config.providers.length > 0 || controlled || !selfOnly) return []
   return [
     'nobody can sign in: PASSWORDS.sign_in is off, there are no PROVIDERS, no route has session_control or takes tokens of an ISSUERS entry',

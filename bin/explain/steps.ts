@@ -1,7 +1,7 @@
 // Each step of a request's way (DESIGN §5), asked of the gateway's own functions, until one refuses.
 import { findOwnPath } from '../../src/app.ts'
 import { cookieNames } from '../../src/auth/cookies.ts'
-import type { Route } from '../../src/config/config.ts'
+import type { Route, SessionControl } from '../../src/config/config.ts'
 import { Denial } from '../../src/denial.ts'
 import { authenticate } from '../../src/gateway/authenticate.ts'
 import { isPreflight } from '../../src/gateway/cors.ts'
@@ -77,10 +77,10 @@ interface Way {
 async function* judge(offline: Offline, exchange: Exchange, { target, match, begin }: Way): AsyncGenerator<Step> {
   const { head, runtime } = exchange
   const { route } = match
-  if (route.sessionControl) {
+  if (route.sessionControl !== null) {
     begin('control')
     expectControl(exchange, target, route)
-    yield { name: 'control', verdict: 'good', says: 'this upstream may open and end sessions' }
+    yield { name: 'control', verdict: 'good', says: describeControl(route.sessionControl) }
   }
   begin('credential')
   if (route.access === 'public' || route.access === 'observe') {
@@ -192,4 +192,9 @@ function describeReason(reason: string | undefined): string {
 function isUnknown(error: unknown): boolean {
   if (error instanceof Denial) return error.code === 'unavailable' && isUnknown(error.details.cause)
   return error instanceof Error && error.name === ONLY_D1_KNOWS
+}
+
+function describeControl({ subjectPrefix, administrators }: SessionControl): string {
+  const whose = subjectPrefix === '' ? '' : ` of users whose ids begin with ${subjectPrefix}`
+  return `this upstream may open and end sessions${whose}${administrators ? ', of administrators too' : ''}`
 }

@@ -176,6 +176,16 @@ export function insertNamedUser(db: Database, id: string): D1PreparedStatement {
     .bind(id)
 }
 
+/** Breaks `NOT NULL` of `users.session_epoch`, and with it the transaction, where the user holds a scope of the gateway, in any case. */
+export function refuseAdministrator(db: Database, id: string): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE users SET session_epoch = NULL WHERE id = ?1
+       AND EXISTS (SELECT 1 FROM json_each(users.scopes) WHERE lower(substr(value, 1, 10)) = 'gatehouse:')`,
+    )
+    .bind(id)
+}
+
 /** Somebody at a provider. */
 export interface ProviderIdentity {
   /** The provider's id in the configuration. */

@@ -1,6 +1,6 @@
 // Everything that one `Gatehouse-Session` header asks for, as one transaction (DESIGN §9.3).
 
-import { insertNamedUser, missingUser, selectUserById } from '../accounts/store.ts'
+import { insertNamedUser, missingUser, refuseAdministrator, selectUserById } from '../accounts/store.ts'
 import { isReservedId } from '../accounts/user-id.ts'
 import type { Teller } from '../audit/tell.ts'
 import { tell } from '../audit/tell.ts'
@@ -30,6 +30,8 @@ import type { ControlMember, ProfileChange } from './control-header.ts'
 export interface Scene {
   /** A session to come, in case that one opens. */
   readonly device: Omit<NewSession, 'userId' | 'checked' | 'amr'>
+  /** True where the upstream may also name users who hold a scope of the gateway. */
+  readonly administrators: boolean
   /** The one that it takes the place of. */
   readonly replaced: string | null
   /** The one that `end` ends. */
@@ -49,7 +51,8 @@ export interface Outcome {
 /**
  * Does every member in its order, or none: one batch. A user whom `open` names and who is not there is made.
  * @throws Denial `invalid_session_control` where a profile grows beyond its limit, or the user to sign in would have an id
- * that is the gateway's to give; `invalid_sign_in` where he is disabled
+ * that is the gateway's to give, or a named user holds a scope of the gateway and that is not allowed; `invalid_sign_in` where
+ * the user to sign in is disabled
  */
 export async function commitControl(
   runtime: Runtime,
@@ -93,9 +96,13 @@ function stepsOf(means: Means, member: ControlMember): readonly Step[] {
   if (member.action === 'open') return openingSteps(means, member)
   if (member.action === 'end') return endingSteps(means, scene.own, 'sign_out', '')
   const { action, userId } = member
-  if (action === 'change') return profileSteps(means, userId, member.profile)
+  if (action === 'change') return [...guardingSteps(means, userId), ...profileSteps(means, userId, member.profile)]
   const ended = sessionsOf(userId, config.sessions.idleTimeout)
-  return [...tell(db, teller, 'session.end', { reason: 'upstream' }, ended).map(write), raise(raiseEpochOf(db, userId))]
+  return [
+    ...guardingSteps(means, userId),
+    ...tell(db, teller, 'session.end', { reason: 'upstream' }, ended).map(write),
+    raise(raiseEpochOf(db, userId)),
+  ]
 }
 
 function openingSteps(means: Means, { userId, profile }: Extract<ControlMember, { action: 'open' }>): readonly Step[] {
@@ -105,6 +112,7 @@ function openingSteps(means: Means, { userId, profile }: Extract<ControlMember, 
   const { idleTimeout, maxPerUser } = config.sessions
   const surplus = surplusSessions(userId, idleTimeout, maxPerUser)
   return [
+    ...guardingSteps(means, userId),
     ...(isReservedId(userId) ? [] : makingSteps(means, userId)),
     ...profileSteps(means, userId, profile),
     write(insertVouchedSession(db, { ...device, userId, amr: [] })),
@@ -115,6 +123,11 @@ function openingSteps(means: Means, { userId, profile }: Extract<ControlMember, 
     write(endSurplus(db, userId, idleTimeout, maxPerUser)),
     ...tell(db, teller, 'sign_in', {}, openedSession(device.sessionId)).map(write),
   ]
+}
+
+/** In the same transaction as what follows: a user who gains such a scope in the meantime is refused as well. */
+function guardingSteps({ runtime: { db }, scene }: Means, userId: string): readonly Step[] {
+  return scene.administrators ? [] : [write(refuseAdministrator(db, userId))]
 }
 
 function makingSteps({ runtime: { db }, teller }: Means, userId: string): readonly Step[] {
@@ -161,6 +174,8 @@ async function runOrRefuse(
   } catch (cause) {
     const column = findBrokenColumn(cause)
     if (column === 'users.claims') throw new Denial('invalid_session_control', { reason: 'profile', cause })
+    if (column === 'users.session_epoch')
+      throw new Denial('invalid_session_control', { reason: 'a user with a scope of the gateway', cause })
     if (column === 'sessions.user_id') throw await refuseUser(db, members)
     throw cause
   }

@@ -3,11 +3,12 @@
 import type { BareItem, InnerList, Item, List } from 'structured-headers'
 import { isInnerList, parseList, Token } from 'structured-headers'
 
-import { isUserId } from '../accounts/user-id.ts'
 import { equalInConstantTime } from '../crypto.ts'
 import { Denial } from '../denial.ts'
 import type { JsonObject } from '../json.ts'
 import { profileProblem } from '../tokens/mint.ts'
+import type { Space } from './control-space.ts'
+import { nameInSpace } from './control-space.ts'
 
 export type ControlMember =
   | { readonly action: 'open'; readonly userId: string; readonly profile: ProfileChange }
@@ -25,16 +26,19 @@ export interface ProfileChange {
 const MAX_MEMBERS = 8
 
 /**
- * The members of the header in their order, each of which has echoed `control`: all of them are good, or none counts.
+ * The members of the header in their order, each of which has echoed `control`: all of them are good, or none counts. They
+ * name users of `space` only.
  * Stricter than RFC 9651 §4.2.3.2 where a parameter comes twice: which one was meant is not guessed.
  * Does NOT know the users; D1 does.
  * @throws Denial `invalid_session_control`
  */
-export function parseControlHeader(header: string, control: string): readonly ControlMember[] {
+export function parseControlHeader(header: string, control: string, space: Space): readonly ControlMember[] {
   const items = parseStructured(header).map(requireItem)
   if (items.length === 0 || items.length > MAX_MEMBERS) throw refused('not one to eight members')
   if (hasParameterTwice(header, items)) throw refused('a parameter twice')
-  const members = items.map(([name, parameters]) => parseMember(name, Object.fromEntries(parameters), control))
+  const members = items.map(([name, parameters]) =>
+    parseMember(name, Object.fromEntries(parameters), { control, space }),
+  )
   if (members.filter(({ action }) => action === 'open').length > 1) throw refused('more than one open')
   return members
 }
@@ -61,15 +65,24 @@ function hasParameterTwice(header: string, items: readonly Item[]): boolean {
 
 type Parameters = Readonly<Record<string, BareItem>>
 
-function parseMember(name: BareItem, { control: echoed, ...given }: Parameters, control: string): ControlMember {
+interface Expected {
+  readonly control: string
+  readonly space: Space
+}
+
+function parseMember(
+  name: BareItem,
+  { control: echoed, ...given }: Parameters,
+  { control, space }: Expected,
+): ControlMember {
   if (typeof echoed !== 'string' || !equalInConstantTime(echoed, control))
     throw refused('control is of no such request')
   const action = name instanceof Token ? name.toString() : ''
-  if (action === 'open' || action === 'change') return { action, ...parseUser(given) }
+  if (action === 'open' || action === 'change') return { action, ...parseUser(given, space) }
   if (action === 'end-all') {
     const { sub, ...others } = given
     enforceNone(others)
-    return { action, userId: parseSubject(sub) }
+    return { action, userId: parseSubject(sub, space) }
   }
   if (action !== 'end') throw refused('unknown member')
   enforceNone(given)
@@ -81,24 +94,25 @@ function enforceNone(parameters: Parameters): void {
   if (Object.keys(parameters).length > 0) throw refused('unknown parameter')
 }
 
-function parseUser({ sub, roles, scope, ...others }: Parameters): {
-  readonly userId: string
-  readonly profile: ProfileChange
-} {
+function parseUser(
+  { sub, roles, scope, ...others }: Parameters,
+  space: Space,
+): { readonly userId: string; readonly profile: ProfileChange } {
   const profile = { roles: parseWords(roles), scopes: parseWords(scope), claims: parseClaims(others) }
   if (profile.scopes?.some((name) => /^gatehouse:/i.test(name)) === true) throw refused('a scope of the gateway')
   const problem = profileProblem({ ...profile, roles: profile.roles ?? [], scopes: profile.scopes ?? [] })
   if (problem !== null) throw refused(problem)
-  return { userId: parseSubject(sub), profile }
+  return { userId: parseSubject(sub, space), profile }
 }
 
 /** Clients and API keys are users too, but nobody whom an upstream could sign in or change. */
 const MACHINE_ID = /^(?:cli|key)_/
 
 /** DESIGN §4: what `sub` may be. */
-function parseSubject(sub: BareItem | undefined): string {
-  if (typeof sub !== 'string' || !isUserId(sub) || MACHINE_ID.test(sub)) throw refused('sub')
-  return sub
+function parseSubject(sub: BareItem | undefined, space: Space): string {
+  const userId = typeof sub === 'string' ? nameInSpace(space, sub) : null
+  if (userId === null || MACHINE_ID.test(userId)) throw refused('sub')
+  return userId
 }
 
 /** Words between spaces, each once; `''` is none of them. */

@@ -1,15 +1,20 @@
 // An upstream signs people in, out and changes them: its one header becomes one transaction (DESIGN §9.3).
 
+import type { SessionControl } from '../config/config.ts'
 import { randomText } from '../crypto.ts'
+import { runBatch } from '../database.ts'
 import { Denial } from '../denial.ts'
-import type { Exchange } from '../runtime.ts'
+import type { Exchange, Runtime } from '../runtime.ts'
 import { publish } from '../sessions/publish.ts'
 import { formatSessionToken } from '../sessions/session-token.ts'
 import type { SessionState } from '../sessions/store.ts'
+import { parseSession, selectSession } from '../sessions/store.ts'
 import type { Outcome } from './control-batch.ts'
 import { commitControl } from './control-batch.ts'
 import type { ControlMember } from './control-header.ts'
 import { parseControlHeader } from './control-header.ts'
+import type { Space } from './control-space.ts'
+import { isInSpace, isWholeSpace, spaceOf } from './control-space.ts'
 import { clearingCookies, cookieNames, staleResetCookie } from './cookies.ts'
 import type { Transport } from './issue.ts'
 import { accessExpiry, cookiesFor, mintFor } from './issue.ts'
@@ -27,6 +32,7 @@ export interface Control {
   readonly actor: string
   /** Cookies live on ISSUER's host only. */
   readonly takesCookies: boolean
+  readonly rules: SessionControl
 }
 
 /** What the upstream's answer says to the client on top of what the upstream said. */
@@ -37,19 +43,21 @@ export interface Settled {
 }
 
 /** `host` is the request's, `upstream` an origin. @throws Denial `ambiguous_credential` */
-export function createControl(exchange: Exchange, host: string, upstream: string): Control {
+export function createControl(exchange: Exchange, host: string, upstream: string, rules: SessionControl): Control {
   return {
     value: randomText(32),
     transport: exchange.request.headers.get('Gatehouse-Transport') === 'token' ? 'token' : 'cookie',
     browserSession: findBrowserSession(exchange),
     actor: `the upstream ${upstream}`,
     takesCookies: host === exchange.runtime.config.issuerHost,
+    rules,
   }
 }
 
 /**
  * Does what the header says, all of it or nothing, and gives what the client must be told. One batch; ends and changes
- * are published before the answer. `ownSession` is the one of the request's identity.
+ * are published before the answer. `ownSession` is the one of the request's identity. A session of another space is neither
+ * ended nor replaced: the browser's cookies change, and the session stays among its user's devices.
  * Does NOT look at the upstream's status, but for its transport: a redirect's headers reach no script.
  * @throws Denial `invalid_session_control`; `invalid_sign_in` where the user to sign in is disabled
  */
@@ -60,23 +68,44 @@ export async function settleControl(
   answer: { readonly header: string; readonly status: number },
 ): Promise<Settled> {
   const { runtime } = exchange
-  const members = parseControlHeader(answer.header, control.value)
+  const space = spaceOf(runtime.config, control.rules)
+  const members = parseControlHeader(answer.header, control.value, space)
   const transport = answer.status < 300 ? control.transport : 'cookie'
   const opens = members.some(({ action }) => action === 'open')
   if (opens && transport === 'cookie' && !control.takesCookies) {
     throw new Denial('invalid_session_control', { reason: "cookies live on ISSUER's host only" })
   }
+  const present = ownSession ?? control.browserSession
+  const [own, replaced] = await keepInSpace(runtime, space, [present, control.browserSession])
   const scene = {
     device: describeNew(exchange),
-    replaced: transport === 'cookie' ? control.browserSession : null,
-    own: ownSession ?? control.browserSession,
+    administrators: control.rules.administrators,
+    replaced: transport === 'cookie' ? replaced : null,
+    own,
     browser: control.browserSession,
   }
   const outcome = await commitControl(runtime, members, scene, tellerFor(exchange, control.actor))
   await announce(exchange, members, outcome)
-  const endsNothing = scene.own === null && members.some(({ action }) => action === 'end')
+  const endsNothing = present === null && members.some(({ action }) => action === 'end')
   const isOver = outcome.browser?.alive === false || (endsNothing && transport === 'cookie')
   return tellClient(exchange, outcome.opened, transport, isOver)
+}
+
+/** The sessions whose users are in the space; the user of a session never changes. Asks D1 only where there are other spaces. */
+async function keepInSpace(
+  { db, config }: Runtime,
+  space: Space,
+  [own, browser]: readonly [string | null, string | null],
+): Promise<readonly [string | null, string | null]> {
+  if (isWholeSpace(space) || (own === null && browser === null)) return [own, browser]
+  const { idleTimeout } = config.sessions
+  const rows = await runBatch(db, [
+    selectSession(db, own ?? '', idleTimeout),
+    selectSession(db, browser ?? '', idleTimeout),
+  ])
+  const [ofOwn, ofBrowser] = rows.map(([row]) => parseSession(row))
+  const isInside = (session: SessionState | null | undefined) => session != null && isInSpace(space, session.userId)
+  return [isInside(ofOwn) ? own : null, isInside(ofBrowser) ? browser : null]
 }
 
 /** A sign-in does not wait for its marker; who is signed out or changed has been, once the answer says so. */

@@ -82,13 +82,21 @@ export interface Route {
   readonly identity: ReadonlySet<'headers' | 'assertion'>
   readonly headers: readonly { readonly name: string; readonly claim: string }[]
   readonly forwardToken: boolean
-  /** True lets the upstream sign people in, out and change them (DESIGN §9.3). */
-  readonly sessionControl: boolean
+  /** Lets the upstream sign people in, out and change them (DESIGN §9.3); `null`: it may not. */
+  readonly sessionControl: SessionControl | null
   readonly timeout: number
   readonly allowInPath: ReadonlySet<PathOddity>
   /** Name of a rate-limit binding. */
   readonly rateLimit: string | null
   readonly cors: Cors | null
+}
+
+/** Whom an upstream may sign in, out and change. */
+export interface SessionControl {
+  /** Stands before each `sub` that the upstream names; `''`: none. */
+  readonly subjectPrefix: string
+  /** True where it may do so to users who hold a scope of the gateway. */
+  readonly administrators: boolean
 }
 
 /** Where a credential may be looked for. */

@@ -20,6 +20,7 @@ import {
 } from './read.ts'
 import { claimsReserved, coversHost } from './reserved.ts'
 import type { Self } from './self.ts'
+import { readSessionControl } from './session-control.ts'
 import { compareRoutes, isTie } from './specificity.ts'
 import { readUnauthenticated } from './unauthenticated.ts'
 import { readStripSegments, readUpstream } from './upstream.ts'
@@ -86,7 +87,7 @@ function readRoute(table: Table, { env, self, issuers, canSignIn }: Surroundings
     identity: new Set(readChoices(table, 'identity', ['headers', 'assertion']) ?? (['headers', 'assertion'] as const)),
     headers: readIdentityHeaders(table),
     forwardToken: readFlag(table, 'forward_token') ?? false,
-    sessionControl: readFlag(table, 'session_control') ?? false,
+    sessionControl: readSessionControl(table, 'session_control'),
     timeout: readDuration(table, 'timeout', '1s', '15m') ?? 30,
     allowInPath: new Set(readChoices(table, 'allow_in_path', ['%2F', '%5C', ';', '//'])),
     rateLimit: readBinding(table, 'rate_limit', env, LIMITER),

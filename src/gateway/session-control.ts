@@ -19,9 +19,9 @@ import type { Passed } from './response-headers.ts'
  * @throws Denial `cross_site_request`, `ambiguous_credential`
  */
 export function expectControl(exchange: Exchange, { host }: Target, route: Route): Control | null {
-  if (!route.sessionControl) return null
+  if (route.sessionControl === null) return null
   const { head, runtime } = exchange
-  const control = createControl(exchange, host, route.upstream.origin)
+  const control = createControl(exchange, host, route.upstream.origin, route.sessionControl)
   if (!writes(head)) return control
   const { kind } = readCredential(head, BEARER, cookieNames(runtime.config.insecureCookies))
   const site = siteOf(head, ownOrigins(runtime.config, route))

@@ -168,7 +168,9 @@ describe('open', () => {
   })
 
   it.each(['open', 'change'])('by %s takes no scope of the gateway away, as it can give none', async (action) => {
-    const world = await worldWhere(echoing(`${action};sub="${administrator.id}";scope="orders:read gatehousekeeping"`))
+    const trusted = { ...routes[4], session_control: { administrators: true } }
+    const says = echoing(`${action};sub="${administrator.id}";scope="orders:read gatehousekeeping"`)
+    const world = await worldWhere(says, { options: { routes: [trusted] } })
     await insertUser({ ...administrator, scopes: ['a', 'gatehouse:admin', 'gatehouse:introspect'] })
     expect((await post(world, '/login')).status).toBe(200)
     const scopes = ['orders:read', 'gatehousekeeping', 'gatehouse:admin', 'gatehouse:introspect']

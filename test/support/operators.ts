@@ -10,10 +10,12 @@ import type { Told } from './plain.ts'
 import type { Flow, Isolate } from './scene.ts'
 import type { World } from './scheduled-world.ts'
 
+const RULES = { subjectPrefix: '', administrators: false }
+
 /** An upstream answers with one member of `Gatehouse-Session`. */
 export function control({ scene, nobody }: World, isolate: Isolate, member: string): void {
   async function run({ exchange }: Flow): Promise<Told> {
-    const expected = createControl(exchange, exchange.runtime.config.issuerHost, 'https://origin.test')
+    const expected = createControl(exchange, exchange.runtime.config.issuerHost, 'https://origin.test', RULES)
     const header = `${member};control="${expected.value}"`
     const { cookies } = await settleControl(exchange, expected, null, { header, status: 200 })
     return { body: {}, cookies }

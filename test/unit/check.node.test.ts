@@ -70,6 +70,33 @@ describe('the smallest file', () => {
   })
 })
 
+describe('session control', () => {
+  const [A, B] = ['https://a.example.net', 'https://b.example.net']
+  type Line = readonly [path: string, upstream: string, control: string]
+  const route = ([path, upstream, control]: Line) =>
+    `[[vars.ROUTES]]\npath = "${path}"\nupstream = "${upstream}"\nsession_control = ${control}\n`
+  const file = (...lines: readonly Line[]) => `${SMALLEST}\n${lines.map(route).join('\n')}`
+  const SHARED =
+    'ROUTES[1] (/a) and ROUTES[2] (/b) control sessions for different upstreams in one space of user ids: give each a session_control.subject_prefix'
+
+  it.each<[string, string, string, readonly string[]]>([
+    ['true', B, 'true', [SHARED]],
+    ['true', B, '{ administrators = false }', [SHARED]],
+    ['{ subject_prefix = "x:" }', B, '{ subject_prefix = "x:" }', [SHARED]],
+    ['true', A, 'true', []],
+    ['{ subject_prefix = "a:" }', B, '{ subject_prefix = "b:" }', []],
+    ['{ subject_prefix = "a:" }', B, 'true', []],
+    [
+      '{ administrators = true }',
+      A,
+      'true',
+      ['ROUTES[1] (/a) may sign in administrators: session_control.administrators is true'],
+    ],
+  ])('%s beside %s with %s', (first, upstream, second, expected) => {
+    expect(warnings(file(['/a', A, first], ['/b', upstream, second]))).toEqual(expected)
+  })
+})
+
 describe('what the platform logs', () => {
   const INVOCATIONS =
     'observability.logs.invocation_logs is not false: Workers Logs keep the URL and headers of each request, password reset links among them'

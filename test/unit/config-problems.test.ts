@@ -380,7 +380,17 @@ describe('a route', () => {
       { unauthenticated: 'sign-in' },
       'unauthenticated must not be "sign-in" where nobody can sign in: PASSWORDS.sign_in is off, and there are no PROVIDERS',
     ],
-    [{ session_control: 'yes' }, 'session_control must be true or false'],
+    [{ session_control: 'yes' }, 'session_control must be true, false or a table'],
+    [{ session_control: {} }, 'session_control must not be an empty table'],
+    [{ session_control: { prefix: 'shop:' } }, 'session_control.prefix is an unknown key'],
+    [{ session_control: { administrators: 'no' } }, 'session_control.administrators must be true or false'],
+    ...['', 7].map(prefixProblem('must be a string that is not empty')),
+    ...['shop ', 'shöp:', 'a\nb', 'x'.repeat(65)].map(
+      prefixProblem('must be 1 to 64 ASCII characters without spaces, such as "shop:"'),
+    ),
+    ...['usr_', 'u', 'cli', 'key_shop:', 'USR_', 'Cl'].map(
+      prefixProblem('must not begin an id of the gateway itself: usr_, cli_, key_'),
+    ),
     [{ identity: ['cookie'] }, 'identity must be a list of "headers" or "assertion"'],
     [{ headers: { 'X Y': 'sub' } }, 'headers."X Y" must be a header name'],
     [{ headers: { 'X-User': '' } }, `headers.X-User ${TEXT}`],
@@ -520,3 +530,7 @@ describe('every problem', () => {
     expect(problems({ TYPO: 'hunter2', ROUTES: [{ path: '/*', upstream }] }).join()).not.toContain('hunter2')
   })
 })
+
+function prefixProblem(problem: string): (prefix: unknown) => [Readonly<Record<string, unknown>>, string] {
+  return (prefix) => [{ session_control: { subject_prefix: prefix } }, `session_control.subject_prefix ${problem}`]
+}

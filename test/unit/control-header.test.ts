@@ -3,6 +3,8 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
 import { parseControlHeader } from '../../src/auth/control-header.ts'
+import type { Space } from '../../src/auth/control-space.ts'
+import { EVERYBODY } from '../../src/auth/control-space.ts'
 import { randomText } from '../../src/crypto.ts'
 import { Denial } from '../../src/denial.ts'
 
@@ -10,8 +12,8 @@ const CONTROL = randomText(32)
 const c = `control="${CONTROL}"`
 const NOTHING = { roles: null, scopes: null, claims: {} }
 
-function parse(header: string, control = CONTROL) {
-  return parseControlHeader(header, control)
+function parse(header: string, control = CONTROL, space: Space = EVERYBODY) {
+  return parseControlHeader(header, control, space)
 }
 
 /** Why it was refused; the members where it was not. */

@@ -1,0 +1,34 @@
+// The ids that a route's upstream may name: those with its prefix, but for those with a longer prefix of another route.
+
+import { isUserId } from '../accounts/user-id.ts'
+import type { Config, SessionControl } from '../config/config.ts'
+
+export interface Space {
+  readonly prefix: string
+  /** Longer prefixes, whose ids are another route's. */
+  readonly others: readonly string[]
+}
+
+/** The space of all ids, where no route has a prefix. */
+export const EVERYBODY: Space = { prefix: '', others: [] }
+
+export function spaceOf({ routes }: Pick<Config, 'routes'>, { subjectPrefix: prefix }: SessionControl): Space {
+  const prefixes = routes.flatMap(({ sessionControl }) => sessionControl?.subjectPrefix ?? [])
+  const others = prefixes.filter((other) => other.length > prefix.length && other.startsWith(prefix))
+  return { prefix, others: [...new Set(others)] }
+}
+
+/** The user whom the upstream calls `sub`, or `null` where that can be no user of its space. */
+export function nameInSpace(space: Space, sub: string): string | null {
+  const userId = space.prefix + sub
+  return isUserId(sub) && isUserId(userId) && isInSpace(space, userId) ? userId : null
+}
+
+export function isInSpace({ prefix, others }: Space, userId: string): boolean {
+  return userId.startsWith(prefix) && !others.some((other) => userId.startsWith(other))
+}
+
+/** True where every id is in it. */
+export function isWholeSpace({ prefix, others }: Space): boolean {
+  return prefix === '' && others.length === 0
+}
