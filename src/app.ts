@@ -2,7 +2,6 @@
 
 import { Hono } from 'hono/tiny'
 
-import { cookieNames, staleResetCookie } from './auth/cookies.ts'
 import { endSessionOf, showDevices } from './auth/devices.ts'
 import { createHealthCheck } from './auth/health.ts'
 import { refresh } from './auth/refresh.ts'
@@ -27,6 +26,7 @@ import { describeFault, writeLog } from './log.ts'
 import type { Meter } from './metrics.ts'
 import { createMeter } from './metrics.ts'
 import { isNavigation } from './navigation.ts'
+import { withHsts, withSessionChange } from './own-headers.ts'
 import { refuse } from './refusal.ts'
 import type { RequestHead } from './request-head.ts'
 import { readHead } from './request-head.ts'
@@ -67,7 +67,7 @@ function findCall(exchange: Exchange, gateway: Gateway, own: OwnUrls): Call {
   const { head, runtime } = exchange
   enforceHost(head.headers.get('Host'))
   const target = canonicalTarget(head.url)
-  if (target.host === runtime.config.console?.host) return { answer: () => answerOnConsole(exchange, target) }
+  if (target.host === runtime.config.console?.host) return callConsole(exchange, target)
   const ownPath = findOwnPath(runtime.config, target)
   return ownPath === null ? callRoute(exchange, target, gateway) : callOwn(own, exchange, ownPath)
 }
@@ -121,9 +121,13 @@ const oauth = () => import('./oauth/oauth.ts')
 const pages = () => import('./pages/pages.ts')
 
 /** The console has a host of its own, with nothing else on it. */
-async function answerOnConsole(exchange: Exchange, target: Target): Promise<Response> {
-  const { answerConsole } = await import('./console/pages.ts')
-  return answerConsole(exchange, target.path)
+function callConsole(exchange: Exchange, target: Target): Call {
+  const finish = (response: Response): Response => withHsts(response, exchange)
+  const answer = async (): Promise<Response> => {
+    const { answerConsole } = await import('./console/pages.ts')
+    return finish(await answerConsole(exchange, target.path))
+  }
+  return { finish, answer }
 }
 
 function createOwnUrls(config: Config): OwnUrls {
@@ -249,26 +253,15 @@ function callOwn({ urls, cors }: OwnUrls, exchange: Exchange, path: string): Cal
   const { request, note } = exchange
   note?.({ route: 'own' })
   if (cors !== null && isPreflight(request))
-    return { answer: async () => preflightResponse(request, { methods: OWN_METHODS }, cors) }
+    return { answer: async () => withHsts(preflightResponse(request, { methods: OWN_METHODS }, cors), exchange) }
   const finish = (response: Response): Response =>
-    withOwnCors(withoutResetLink(response, exchange, path), request, { cors })
+    withOwnCors(withHsts(withSessionChange(response, exchange, path), exchange), request, { cors })
   return {
     signsIn: PAGES_OF_SOMEBODY.has(path),
     finish,
     answer: async () => finish(await urls.fetch(request, { ...exchange, path })),
   }
 }
-
-/** Where a browser's session is replaced or ended, an opened reset link goes with it; a renewal keeps it. */
-function withoutResetLink(response: Response, { head, runtime }: Exchange, path: string): Response {
-  const changesSession = SIGNS_IN_OR_OUT.test(path) && response.headers.has('Set-Cookie')
-  if (!changesSession) return response
-  const stale = staleResetCookie(head.headers.get('Cookie'), cookieNames(runtime.config.insecureCookies))
-  for (const line of stale) response.headers.append('Set-Cookie', line)
-  return response
-}
-
-const SIGNS_IN_OR_OUT = /^\/auth\/(?:sign-(?:in|up|out|out-everywhere)|providers\/[^/]+\/callback)$/
 
 /** Also what is refused before it has a route: web apps of WEB_ORIGINS can read it. */
 function withOwnCors(response: Response, request: RequestHead, { cors }: Pick<OwnUrls, 'cors'>): Response {

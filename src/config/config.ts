@@ -41,6 +41,12 @@ export interface Config {
   readonly routes: readonly Route[]
   readonly issuers: readonly Issuer[]
   readonly providers: readonly Provider[]
+  readonly pages: {
+    /** Seconds of HSTS on the gateway's own answers; `null`: none. */
+    readonly hsts: number | null
+    /** What browsers are asked to clear at sign-out. */
+    readonly clearSiteData: readonly ('cache' | 'storage')[]
+  }
   /** Seconds that the audit trail is kept. */
   readonly audit: { readonly retention: number }
   readonly webhooks: readonly Webhook[]

@@ -6,6 +6,7 @@ import type { Config } from './config.ts'
 import { foldHeaderName } from './identity-headers.ts'
 import { readIssuers } from './issuers.ts'
 import { readRevocation, readSessions, readTokens } from './lifetimes.ts'
+import { readPages } from './pages.ts'
 import { readPasswords } from './passwords.ts'
 import { readProviders } from './providers.ts'
 import type { Table } from './read.ts'
@@ -52,6 +53,7 @@ function readConfig(root: Table): Config {
     ...ways,
     routes,
     issuers,
+    pages: readPages(root, self.insecureCookies),
     audit: readAudit(root),
     webhooks: readWebhooks(root),
     identityHeaderNames: new Set(names),

@@ -14,6 +14,7 @@ export const VARIABLES: readonly string[] = [
   'SESSIONS',
   'REVOCATION',
   'PASSWORDS',
+  'PAGES',
   'ROUTES',
   'ISSUERS',
   'PROVIDERS',

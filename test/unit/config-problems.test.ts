@@ -153,6 +153,12 @@ describe('a table', () => {
     [{ REVOCATION: { kv_ttl: '29s' } }, 'REVOCATION.kv_ttl must be from 30s to 1h'],
     [{ PASSWORDS: { sign_in: 'true' } }, 'PASSWORDS.sign_in must be true or false'],
     [{ PASSWORDS: { sign_up: true } }, 'PASSWORDS.sign_up needs sign_in = true'],
+    [{ PAGES: { hsts: true } }, 'PAGES.hsts must be a duration such as "30s", "15m", "1h" or "14d"'],
+    [{ PAGES: { hsts: 'OFF' } }, 'PAGES.hsts must be a duration such as "30s", "15m", "1h" or "14d"'],
+    [{ PAGES: { hsts: '731d' } }, 'PAGES.hsts must be from 0s to 730d'],
+    [{ PAGES: { clear_site_data: ['cookies'] } }, 'PAGES.clear_site_data must be a list of "cache" or "storage"'],
+    [{ PAGES: { clear_site_data: 'cache' } }, 'PAGES.clear_site_data must be a list of "cache" or "storage"'],
+    [{ PAGES: { clear: true } }, 'PAGES.clear is an unknown key'],
   ])('%j is refused', (changes, problem) => {
     expect(problems(changes)).toEqual([problem])
   })

@@ -36,6 +36,7 @@ describe('the smallest configuration', () => {
       },
       revocation: { isolateTtl: 5, kvTtl: 30 },
       passwords: { signIn: false, signUp: false },
+      pages: { hsts: 31_536_000, clearSiteData: [] },
       routes: [
         {
           key: 'ROUTES[0]',
