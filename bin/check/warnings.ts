@@ -86,9 +86,12 @@ function signInWarnings({ config }: Checked): readonly string[] {
 
 function issuerWarnings({ config, now }: Checked): readonly string[] {
   const named = new Set(config.routes.flatMap((route) => route.issuers.map((issuer) => issuer.key)))
-  return config.issuers.flatMap(({ key, acceptUntil }) => [
+  return config.issuers.flatMap(({ key, acceptUntil, subjectPrefix }) => [
     ...(acceptUntil !== null && acceptUntil <= now ? [`${key}.accept_until is past: its tokens are refused`] : []),
     ...(named.has(key) ? [] : [`${key} is named by no route: its tokens pass nowhere`]),
+    ...(subjectPrefix === ''
+      ? [`${key}.subject_prefix is empty: a subject of this issuer may equal one of another, or a user of the gateway`]
+      : []),
   ])
 }
 

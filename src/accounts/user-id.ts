@@ -7,11 +7,6 @@ export function isUserId(text: string): boolean {
   return /^[!-~]{1,255}$/.test(text)
 }
 
-/** True for ids of the kinds that are the gateway's to give: nobody can take one that is free. */
-export function isReservedId(id: string): boolean {
-  return /^(?:usr|cli|key)_/.test(id)
-}
-
 /** `usr_` and 128 random bits. */
 export function newUserId(): string {
   return `usr_${randomText(16)}`

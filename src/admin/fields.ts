@@ -2,11 +2,12 @@
 
 import { parseEmail } from '../accounts/email.ts'
 import { passwordHashProblem } from '../accounts/passwords.ts'
-import { isReservedId, isUserId } from '../accounts/user-id.ts'
+import { isUserId } from '../accounts/user-id.ts'
 import { decodeBase64url } from '../crypto.ts'
 import { Denial } from '../denial.ts'
 import type { JsonObject } from '../json.ts'
 import { decodeUtf8, isObject } from '../json.ts'
+import { isReservedId } from '../reserved-ids.ts'
 
 export interface Field<T> {
   /** JSON Schema (2020-12). */

@@ -1,12 +1,12 @@
 // Everything that one `Gatehouse-Session` header asks for, as one transaction (DESIGN §9.3).
 
 import { insertNamedUser, missingUser, refuseAdministrator, selectUserById } from '../accounts/store.ts'
-import { isReservedId } from '../accounts/user-id.ts'
 import type { Teller } from '../audit/tell.ts'
 import { tell } from '../audit/tell.ts'
 import type { Database } from '../database.ts'
 import { findBrokenColumn, runBatch } from '../database.ts'
 import { Denial } from '../denial.ts'
+import { isReservedId } from '../reserved-ids.ts'
 import type { Runtime } from '../runtime.ts'
 import type { NewSession, RaisedVersion, SessionState } from '../sessions/store.ts'
 import {

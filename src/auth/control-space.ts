@@ -1,4 +1,4 @@
-// The ids that a route's upstream may name: those with its prefix, but for those with a longer prefix of another route.
+// The ids that a route's upstream may name: those with its prefix, but for those with a longer prefix of another route or issuer.
 
 import { isUserId } from '../accounts/user-id.ts'
 import type { Config, SessionControl } from '../config/config.ts'
@@ -12,8 +12,15 @@ export interface Space {
 /** The space of all ids, where no route has a prefix. */
 export const EVERYBODY: Space = { prefix: '', others: [] }
 
-export function spaceOf({ routes }: Pick<Config, 'routes'>, { subjectPrefix: prefix }: SessionControl): Space {
-  const prefixes = routes.flatMap(({ sessionControl }) => sessionControl?.subjectPrefix ?? [])
+/** What begins with the prefix of another issuer is a subject of that issuer, so no upstream names it. */
+export function spaceOf(
+  { routes, issuers }: Pick<Config, 'routes' | 'issuers'>,
+  { subjectPrefix: prefix }: SessionControl,
+): Space {
+  const prefixes = [
+    ...routes.flatMap(({ sessionControl }) => sessionControl?.subjectPrefix ?? []),
+    ...issuers.flatMap(({ subjectPrefix }) => subjectPrefix ?? []),
+  ]
   const others = prefixes.filter((other) => other.length > prefix.length && other.startsWith(prefix))
   return { prefix, others: [...new Set(others)] }
 }

@@ -9,10 +9,12 @@ export function readAdmission(table: Table, known: readonly Issuer[]): Admission
   const names = readIssuerNames(table, known)
   const acceptsSelf = names.includes('self')
   const others = names.some((name) => name !== 'self')
+  const issuers = known.filter((issuer) => names.includes(issuer.issuer))
+  requireSubjectPrefixes(table, issuers, acceptsSelf)
   return {
     access: readChoice(table, 'access', ['required', 'optional', 'public', 'observe']) ?? 'required',
     acceptsSelf,
-    issuers: known.filter((issuer) => names.includes(issuer.issuer)),
+    issuers,
     credentials: new Set(readCredentials(table, acceptsSelf)),
     ...readRevocation(table, others),
   }
@@ -25,6 +27,13 @@ function readIssuerNames(table: Table, known: readonly Issuer[]): readonly strin
     refuse(table, 'issuers', `has ${JSON.stringify(name)}, which is no issuer of ISSUERS${suggestion(name, urls)}`)
   }
   return names
+}
+
+/** One subject of two issuers would be one user to an upstream that reads `sub` alone. */
+function requireSubjectPrefixes(table: Table, issuers: readonly Issuer[], acceptsSelf: boolean): void {
+  if (issuers.length + Number(acceptsSelf) < 2) return
+  for (const { key } of issuers.filter(({ subjectPrefix }) => subjectPrefix === null))
+    table.report(`${key}.subject_prefix`, `is required, because ${table.key} names more than one issuer`)
 }
 
 /** Cookies and API keys are of the gateway itself, so where "self" is not accepted they can never count. */

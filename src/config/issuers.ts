@@ -1,5 +1,6 @@
 // ISSUERS: who else mints tokens that routes may accept.
 
+import { resemblesReservedId } from '../reserved-ids.ts'
 import type { Algorithm, Issuer } from './config.ts'
 import { parseInstant } from './instant.ts'
 import { readSafeUrl } from './origin.ts'
@@ -26,7 +27,17 @@ export function readIssuers(root: Table, own: string): readonly Issuer[] {
     const earlier = issuers.slice(0, index).find((other) => other.issuer === issuer)
     if (earlier !== undefined) root.report(`${key}.issuer`, `is the same as ${earlier.key}.issuer`)
   }
+  refuseSharedPrefixes(root, issuers)
   return issuers
+}
+
+/** Of two prefixes, one that begins with the other would let two subjects become one. An empty one is the operator's word. */
+function refuseSharedPrefixes(root: Table, issuers: readonly Issuer[]): void {
+  const prefixed = issuers.filter(({ subjectPrefix }) => (subjectPrefix ?? '') !== '')
+  for (const { key, subjectPrefix: prefix } of prefixed) {
+    const other = prefixed.find((each) => each.key !== key && prefix?.startsWith(each.subjectPrefix ?? '') === true)
+    if (other !== undefined) root.report(`${key}.subject_prefix`, `must not begin with ${other.key}.subject_prefix`)
+  }
 }
 
 /** Algorithms with a public key; what an issuer's JWKS may be used with. */
@@ -54,6 +65,7 @@ const MEMBERS = [
   'types',
   'scope_claim',
   'roles_claim',
+  'subject_prefix',
   'max_lifetime',
 ]
 const DAY = 86_400
@@ -71,6 +83,7 @@ function readIssuer(table: Table, own: string): Issuer | null {
     types: readTypes(table) ?? ['at+jwt', 'jwt'],
     scopeClaim: readText(table, 'scope_claim') ?? 'scope',
     rolesClaim: readText(table, 'roles_claim'),
+    subjectPrefix: readSubjectPrefix(table),
     maxLifetime: readDuration(table, 'max_lifetime', '1s', '3650d') ?? DAY,
   }
   return issuer === null ? null : { key: table.key, issuer, ...rest }
@@ -89,6 +102,17 @@ function readIssuerName(table: Table, own: string): string | null {
   return issuer === own || issuer === 'self'
     ? refuse(table, 'issuer', 'must not be ISSUER, which routes call "self"')
     : issuer
+}
+
+/** Characters of a user's id, and never the beginning of an id that the gateway gives itself. */
+function readSubjectPrefix(table: Table): string | null {
+  const prefix = readMember(table, 'subject_prefix')
+  if (prefix === undefined) return null
+  if (typeof prefix !== 'string' || !/^[!-~]{0,64}$/.test(prefix))
+    return refuse(table, 'subject_prefix', 'must be at most 64 ASCII characters without spaces')
+  return resemblesReservedId(prefix)
+    ? refuse(table, 'subject_prefix', 'must not begin like an id of the gateway: usr_, cli_ or key_')
+    : prefix
 }
 
 function readKeys(table: Table): Pick<Issuer, 'jwksUri' | 'algorithms' | 'secret'> {

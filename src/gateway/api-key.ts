@@ -75,6 +75,7 @@ function identityOfKey({ config }: Runtime, proved: ProvedKey): OwnIdentity {
   return {
     issuer: config.issuer,
     subject,
+    issuerSubject: subject,
     session: null,
     scopes,
     roles,

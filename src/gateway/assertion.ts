@@ -55,7 +55,7 @@ function identityClaims(identity: Identity): Readonly<Record<string, unknown>> {
   return {
     ...customClaims(identity),
     sub: identity.subject,
-    sub_id: { format: 'iss_sub', iss: identity.issuer, sub: identity.subject },
+    sub_id: { format: 'iss_sub', iss: identity.issuer, sub: identity.issuerSubject },
     ...(identity.session === null ? {} : { sid: identity.session }),
     ...(identity.scopes.length === 0 ? {} : { scope: identity.scopes.join(' ') }),
     ...(identity.roles.length === 0 ? {} : { roles: identity.roles }),

@@ -26,7 +26,7 @@ export async function isSubjectRevoked(exchange: Exchange, identity: Identity, r
 
 /** Tokens that were issued in the second of the revocation are among those that it ends. */
 function isListed({ subjects }: Pick<Revocations, 'subjects'>, identity: Identity): boolean {
-  return issuedAt(identity) <= (subjects.get(identity.subject) ?? -Infinity)
+  return issuedAt(identity) <= (subjects.get(identity.issuerSubject) ?? -Infinity)
 }
 
 /** Verifying has made sure that it is there. */
@@ -78,7 +78,7 @@ async function askDatabase(
   const { db, revoked, markers, now } = runtime
   const { issuer } = identity
   try {
-    const said = await loadRevocations(db, identity, revoked.find(issuer), now())
+    const said = await loadRevocations(db, { issuer, subject: identity.issuerSubject }, revoked.find(issuer), now())
     // What a marker tells of is in D1 before the marker is put, so it is in what D1 said after the marker was read.
     revoked.learn(issuer, { ...said, version: Math.max(said.version, marker.version) })
     markers.learn(issuerMarkerId(issuer), said.version)

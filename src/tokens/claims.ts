@@ -3,9 +3,13 @@
 import type { Issuer } from '../config/config.ts'
 import { Denial } from '../denial.ts'
 import type { JsonObject } from '../json.ts'
+import { resemblesReservedId } from '../reserved-ids.ts'
 import type { Statement } from './grammar.ts'
 import type { Identity } from './identity.ts'
 import { findClaim } from './identity.ts'
+
+/** Characters. */
+const MAX_SUBJECT = 255
 
 export interface Clock {
   /** Unix seconds. */
@@ -27,6 +31,7 @@ export function readOwnClaims({ typ, payload, issuer }: Statement, audience: str
   return {
     issuer,
     subject,
+    issuerSubject: subject,
     ...readSignIn(payload, subject, clock),
     scopes: words(requireString(payload, 'scope')),
     roles: requireTexts(payload, 'roles'),
@@ -59,17 +64,27 @@ export function readIssuerClaims({ typ, payload }: Statement, issuer: Issuer, cl
   checkAudience(payload[issuer.audienceClaim], issuer.audience)
   const expiresAt = checkTimes(payload, clock)
   if (expiresAt - requireInteger(payload, 'iat') > issuer.maxLifetime) throw refused('lifetime')
+  const issuerSubject = requireSubject(payload, /^\P{Cc}+$/u)
+  const subject = prefixSubject(issuer, issuerSubject)
   return {
     issuer: issuer.issuer,
-    subject: requireSubject(payload, /^\P{Cc}+$/u),
+    subject,
+    issuerSubject,
     session: null,
     scopes: wordsOrTexts(findClaim(payload, issuer.scopeClaim), 'scope'),
     roles: issuer.rolesClaim === null ? [] : wordsOrTexts(findClaim(payload, issuer.rolesClaim), 'roles'),
-    claims: Object.freeze(payload),
+    claims: Object.freeze({ ...payload, sub: subject }),
     authTime: payload['auth_time'] === undefined ? null : requirePast(payload, 'auth_time', clock),
     expiresAt,
     version: null,
   }
+}
+
+/** No subject of another issuer may look like an id of the gateway's own, whatever stands before it. */
+function prefixSubject({ subjectPrefix }: Issuer, issuerSubject: string): string {
+  const subject = `${subjectPrefix ?? ''}${issuerSubject}`
+  if (subject.length > MAX_SUBJECT || resemblesReservedId(subject)) throw refused('sub')
+  return subject
 }
 
 /** What a client's assertion proves besides who it is. */
@@ -136,7 +151,7 @@ function requireInteger(payload: JsonObject, name: string): number {
 
 function requireSubject(payload: JsonObject, grammar: RegExp): string {
   const subject = requireText(payload, 'sub')
-  if (subject.length > 255 || !grammar.test(subject)) throw refused('sub')
+  if (subject.length > MAX_SUBJECT || !grammar.test(subject)) throw refused('sub')
   return subject
 }
 

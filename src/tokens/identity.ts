@@ -4,12 +4,15 @@ import { isObject } from '../json.ts'
 
 export interface Identity {
   readonly issuer: string
+  /** Of another issuer: with the issuer's `subject_prefix`. */
   readonly subject: string
+  /** `sub` as the issuer wrote it. */
+  readonly issuerSubject: string
   /** `sid` of the gateway's own tokens; `null` for clients that act for themselves, and for other issuers. */
   readonly session: string | null
   readonly scopes: readonly string[]
   readonly roles: readonly string[]
-  /** Every claim of the token, the registered ones included. */
+  /** Every claim of the token, the registered ones included; `sub` is `subject`. */
   readonly claims: Readonly<Record<string, unknown>>
   /** Unix seconds of the sign-in, where the token says. */
   readonly authTime: number | null

@@ -175,7 +175,16 @@ function createBrokenWorld() {
     vars: {
       SIGNING_KEYS: JSON.stringify({ keys: [key.privateJwk, second.privateJwk] }),
       SESSION_KEYS: SESSION_KEY,
-      ISSUERS: [{ issuer: OTHER, secret: 'OLD_JWT', audience: [ISSUER], accept_until: '2099-01-01', types: [''] }],
+      ISSUERS: [
+        {
+          issuer: OTHER,
+          secret: 'OLD_JWT',
+          audience: [ISSUER],
+          accept_until: '2099-01-01',
+          types: [''],
+          subject_prefix: '',
+        },
+      ],
       OLD_JWT: SECRET,
     },
   })

@@ -14,7 +14,7 @@ const routes = [
   { path: '/write', upstream: UPSTREAM, revocation: 'expiry', max_auth_age: '10m', scopes: ['orders:delete'] },
   { path: '/any', upstream: UPSTREAM, revocation: 'expiry' },
 ]
-const other = { issuer: OTHER, secret: 'OLD_JWT', audience: [ISSUER], accept_until: '2099-01-01' }
+const other = { issuer: OTHER, secret: 'OLD_JWT', audience: [ISSUER], accept_until: '2099-01-01', subject_prefix: '' }
 
 const createStepUpWorld = () =>
   createWorld({

@@ -63,7 +63,8 @@ const homeMade = { secret: 'LEGACY_JWT', audience: [API], types: [''] }
 
 function issuerEntry(story: string, issuer: string, jwksUri: string) {
   // A client's id as well, so that an ID token is refused for what it is and not for whom it is.
-  const entry = { issuer, audience: [API, CLIENT], types: ['at+jwt'] }
+  const prefix = story === 'standing' ? { subject_prefix: '' } : {}
+  const entry = { issuer, audience: [API, CLIENT], types: ['at+jwt'], ...prefix }
   const isConfigured = story === 'explicit' || story.endsWith('-by-jwks-uri')
   return isConfigured ? { ...entry, jwks_uri: jwksUri } : entry
 }
@@ -72,8 +73,8 @@ const vars = {
   LEGACY_JWT: homeMadeSecret,
   ISSUERS: [
     ...[...providers].map(([story, { issuer, jwksUri }]) => issuerEntry(story, issuer, jwksUri)),
-    { ...homeMade, issuer: HOME_MADE, accept_until: '2099-01-01' },
-    { ...homeMade, issuer: ENDED, accept_until: '2020-01-01' },
+    { ...homeMade, issuer: HOME_MADE, accept_until: '2099-01-01', subject_prefix: '' },
+    { ...homeMade, issuer: ENDED, accept_until: '2020-01-01', subject_prefix: 'older:' },
   ],
   ROUTES: [
     ...[...providers].map(([story, { issuer }]) => ({

@@ -67,6 +67,7 @@ const remembered: Remembered = {
   identity: {
     issuer: '',
     subject: '',
+    issuerSubject: '',
     session: null,
     scopes: [],
     roles: [],

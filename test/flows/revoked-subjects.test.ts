@@ -27,8 +27,15 @@ const vars = {
   IDP_SECRET: SECRET,
   OTHER_SECRET: SECRET,
   ISSUERS: [
-    { issuer: ISSUER, audience: [AUDIENCE], secret: 'IDP_SECRET', accept_until: '2099-01-01', max_lifetime: '24h' },
-    { issuer: OTHER, audience: [AUDIENCE], secret: 'OTHER_SECRET', accept_until: '2099-01-01' },
+    {
+      issuer: ISSUER,
+      audience: [AUDIENCE],
+      secret: 'IDP_SECRET',
+      accept_until: '2099-01-01',
+      max_lifetime: '24h',
+      subject_prefix: 'one:',
+    },
+    { issuer: OTHER, audience: [AUDIENCE], secret: 'OTHER_SECRET', accept_until: '2099-01-01', subject_prefix: 'two:' },
   ],
 }
 

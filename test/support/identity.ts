@@ -7,6 +7,7 @@ export function identityOf(identity: Partial<Identity> = {}): Identity {
   return {
     issuer: 'https://gateway.test',
     subject: 'usr_1',
+    issuerSubject: identity.subject ?? 'usr_1',
     session: 'ses_1',
     scopes: [],
     roles: [],

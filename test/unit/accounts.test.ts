@@ -6,9 +6,10 @@ import type { Taken } from '../../src/accounts/attempts.ts'
 import { forgetAttempts, takeTicket } from '../../src/accounts/attempts.ts'
 import { parseEmail } from '../../src/accounts/email.ts'
 import { insertUser, parseUser, removeOldAttempts, replacePasswordHash } from '../../src/accounts/store.ts'
-import { isReservedId, isUserId, newUserId } from '../../src/accounts/user-id.ts'
+import { isUserId, newUserId } from '../../src/accounts/user-id.ts'
 import { sha256 } from '../../src/crypto.ts'
 import { createDatabase, runBatch } from '../../src/database.ts'
+import { isReservedId } from '../../src/reserved-ids.ts'
 
 // An attack is hundreds of batches, and slower still on a busy machine.
 vi.setConfig({ testTimeout: 60_000 })

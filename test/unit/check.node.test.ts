@@ -175,7 +175,7 @@ describe('the route table', () => {
       'path = "/orders/:tenant"\nmethods = ["GET"]\nhost = "api.example.com"\nupstream = "https://orders.example.net/v2"\n' +
         'scopes = ["a", "b"]\nroles = ["staff", "admin"]\nclaims = { tenant = ":tenant" }\nmax_auth_age = "90m"\n' +
         'credentials = ["bearer"]\non_outage = "allow"\nissuers = ["self", "https://idp.example.com/"]',
-      '[[vars.ISSUERS]]\nissuer = "https://idp.example.com/"\naudience = ["x"]',
+      '[[vars.ISSUERS]]\nissuer = "https://idp.example.com/"\naudience = ["x"]\nsubject_prefix = "idp:"',
     )
     const lines = check(file).text.split('\n').slice(2, 5)
     const demands =

@@ -20,6 +20,7 @@ const ISSUER: Issuer = {
   types: ['at+jwt', 'jwt'],
   scopeClaim: 'scope',
   rolesClaim: 'realm_access.roles',
+  subjectPrefix: null,
   maxLifetime: 86_400,
 }
 
@@ -125,6 +126,7 @@ describe("the gateway's own claims", () => {
     expect(readOwn()).toEqual({
       issuer: 'https://gate.test',
       subject: 'usr_1',
+      issuerSubject: 'usr_1',
       session: 'ses_1',
       scopes: ['orders:read', 'orders:write'],
       roles: ['staff'],
@@ -190,6 +192,28 @@ describe("another issuer's claims", () => {
       version: null,
     })
   })
+
+  it('have a subject with the prefix of their issuer, in the claims too', () => {
+    expect(readOther({ sub: '42' }, { subjectPrefix: 'idp:' })).toMatchObject({
+      subject: 'idp:42',
+      issuerSubject: '42',
+      claims: { sub: 'idp:42' },
+    })
+  })
+
+  it.each([
+    ['usr_0000000000000000000001', null],
+    ['USR_1', null],
+    ['cli_1', ''],
+    ['Key_1', null],
+    ['r_1', 'us'],
+    ['x'.repeat(252), 'idp:'],
+  ])(
+    'are refused with a subject that looks like one of the gateway or is too long: %s after %s',
+    async (sub, prefix) => {
+      expect(await refusalOf(() => readOther({ sub }, { subjectPrefix: prefix }))).toBe('invalid_token claim:sub')
+    },
+  )
 
   it.each(BAD_FOR_ALL)('are refused with %s %s', async (name, _, value) => {
     expect(await refusalOf(() => readOther({ [name]: value }))).toBe(`invalid_token claim:${name}`)

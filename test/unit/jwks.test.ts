@@ -27,6 +27,7 @@ const issuer = (changes: Partial<Issuer> = {}): Issuer => ({
   types: ['at+jwt'],
   scopeClaim: 'scope',
   rolesClaim: null,
+  subjectPrefix: null,
   maxLifetime: 86_400,
   ...changes,
 })
