@@ -50,7 +50,7 @@ export interface Config {
   /** Seconds that the audit trail is kept. */
   readonly audit: { readonly retention: number }
   readonly webhooks: readonly Webhook[]
-  /** Lower-case names of every route's `headers`: stripped from clients on every route. */
+  /** Folded names of every route's `headers`: removed from clients' requests on every route. */
   readonly identityHeaderNames: ReadonlySet<string>
 }
 
@@ -87,6 +87,8 @@ export interface Route {
   readonly unauthenticated: '401' | 'sign-in'
   readonly identity: ReadonlySet<'headers' | 'assertion'>
   readonly headers: readonly { readonly name: string; readonly claim: string }[]
+  /** Lower-case names with odd characters that this route's clients may send upstream. */
+  readonly allowHeaders: ReadonlySet<string>
   readonly forwardToken: boolean
   /** Lets the upstream sign people in, out and change them (DESIGN §9.3); `null`: it may not. */
   readonly sessionControl: SessionControl | null
@@ -142,6 +144,8 @@ export interface Issuer {
   readonly types: readonly string[]
   readonly scopeClaim: string
   readonly rolesClaim: string | null
+  /** Stands before `sub` in every subject; `null` where nothing is written. */
+  readonly subjectPrefix: string | null
   readonly maxLifetime: number
 }
 

@@ -1,7 +1,7 @@
 // A route's `cors`: which web origins may read its answers.
 
+import { isToken } from '../header-names.ts'
 import type { Cors } from './config.ts'
-import { isToken } from './identity-headers.ts'
 import { readOrigins } from './origin.ts'
 import { readDuration, readFlag, readMember, readTable, readTexts, refuse, requireMember, type Table } from './read.ts'
 

@@ -1,12 +1,8 @@
 // A route's `headers`: claims that go to the upstream under names of the operator's choice.
 
+import { foldHeaderName, isProtectedName, isToken } from '../header-names.ts'
 import type { Route } from './config.ts'
-import { readTable, readText, refuse, type Table } from './read.ts'
-
-/** Header names compare without case and with `_` and `.` read as `-`, because servers fold them so. */
-export function foldHeaderName(name: string): string {
-  return name.toLowerCase().replaceAll(/[_.]/g, '-')
-}
+import { readTable, readText, readTexts, refuse, type Table } from './read.ts'
 
 export function readIdentityHeaders(table: Table): Route['headers'] {
   const headers = readTable(table, 'headers', null)
@@ -20,9 +16,25 @@ export function readIdentityHeaders(table: Table): Route['headers'] {
   })
 }
 
-/** True for a header name of RFC 9110 §5.6.2. */
-export function isToken(name: string): boolean {
-  return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)
+/**
+ * A route's `allow_headers`, in lower case: names with other characters than letters, digits and `-`, which go upstream on
+ * this route only. Does NOT compare them with the `headers` of other routes; parse.ts does.
+ */
+export function readAllowedHeaders(table: Table): Route['allowHeaders'] {
+  const names = readTexts(table, 'allow_headers') ?? []
+  for (const [index, name] of names.entries()) {
+    const problem = findAllowedProblem(name, names.slice(0, index))
+    if (problem !== null) refuse(table, 'allow_headers', `has ${JSON.stringify(name)}, which ${problem}`)
+  }
+  return new Set(names.map((name) => name.toLowerCase()))
+}
+
+function findAllowedProblem(name: string, earlier: readonly string[]): string | null {
+  if (!isToken(name)) return 'is not a header name'
+  const folded = foldHeaderName(name)
+  if (isProtectedName(folded) || RESERVED.has(folded) || RESERVED_PREFIX.test(folded) || folded === 'x-api-key')
+    return 'some servers read as a header that only the gateway may send, or that has a meaning of its own'
+  return earlier.some((other) => foldHeaderName(other) === folded) ? 'some servers read as one written before' : null
 }
 
 function findNameProblem(name: string, earlier: readonly string[]): string | null {

@@ -1,9 +1,9 @@
 // The Worker's env -> Config; every problem at once, each under the key that the operator wrote.
 
+import { foldHeaderName } from '../header-names.ts'
 import { readAudit } from './audit.ts'
 import { refuseOtherMetrics, requireSignInLimit, requireStores } from './bindings.ts'
-import type { Config } from './config.ts'
-import { foldHeaderName } from './identity-headers.ts'
+import type { Config, Route } from './config.ts'
 import { readIssuers } from './issuers.ts'
 import { readRevocation, readSessions, readTokens } from './lifetimes.ts'
 import { readPages } from './pages.ts'
@@ -37,7 +37,8 @@ function readConfig(root: Table): Config {
   const issuers = readIssuers(root, self.issuer)
   const ways = { passwords: readPasswords(root), providers: readProviders(root, self.issuer) }
   const routes = readRoutes(root, { env: root.members, self, issuers, canSignIn: canSignIn(ways) })
-  const names = routes.flatMap((route) => route.headers.map((header) => foldHeaderName(header.name)))
+  const identityHeaderNames = new Set(routes.flatMap(({ headers }) => headers.map(({ name }) => foldHeaderName(name))))
+  refuseAllowedIdentity(root, routes, identityHeaderNames)
   requireStores(root)
   requireSignInLimit(root, { ...ways, console: self.console })
   refuseOtherMetrics(root)
@@ -56,7 +57,19 @@ function readConfig(root: Table): Config {
     pages: readPages(root, self.insecureCookies),
     audit: readAudit(root),
     webhooks: readWebhooks(root),
-    identityHeaderNames: new Set(names),
+    identityHeaderNames,
+  }
+}
+
+/** What one route fills from a claim, no client may send on another under a name that servers read as the same. */
+function refuseAllowedIdentity(root: Table, routes: readonly Route[], identityHeaderNames: ReadonlySet<string>): void {
+  for (const { key, allowHeaders } of routes) {
+    const taken = [...allowHeaders].find((name) => identityHeaderNames.has(foldHeaderName(name)))
+    if (taken !== undefined)
+      root.report(
+        `${key}.allow_headers`,
+        `has ${JSON.stringify(taken)}, which some servers read as a header of a route's headers`,
+      )
   }
 }
 

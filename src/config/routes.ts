@@ -5,7 +5,7 @@ import { readAdmission } from './admission.ts'
 import { type BindingNeed, readBinding } from './bindings.ts'
 import type { Issuer, Route } from './config.ts'
 import { readCors } from './cors.ts'
-import { readIdentityHeaders } from './identity-headers.ts'
+import { readAllowedHeaders, readIdentityHeaders } from './identity-headers.ts'
 import { type HostPattern, paramNames, type PathPattern, readHost, readPath } from './pattern.ts'
 import { readPolicy } from './policy.ts'
 import {
@@ -62,6 +62,7 @@ const MEMBERS = [
   'unauthenticated',
   'identity',
   'headers',
+  'allow_headers',
   'forward_token',
   'session_control',
   'timeout',
@@ -86,6 +87,7 @@ function readRoute(table: Table, { env, self, issuers, canSignIn }: Surroundings
     unauthenticated: readUnauthenticated(table, admission, host, { issuerHost: self.issuerHost, canSignIn }),
     identity: new Set(readChoices(table, 'identity', ['headers', 'assertion']) ?? (['headers', 'assertion'] as const)),
     headers: readIdentityHeaders(table),
+    allowHeaders: readAllowedHeaders(table),
     forwardToken: readFlag(table, 'forward_token') ?? false,
     sessionControl: readSessionControl(table, 'session_control'),
     timeout: readDuration(table, 'timeout', '1s', '15m') ?? 30,

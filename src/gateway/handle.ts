@@ -85,6 +85,7 @@ async function pass(
     host: target.authority,
     keepAuthorization: isAsked && keepsAuthorization(route, identity),
     takesApiKeys: route.credentials.has('api-key'),
+    issuer: runtime.config.issuer,
     identityHeaderNames: runtime.config.identityHeaderNames,
     cookies: cookieNames(runtime.config.insecureCookies),
     findFetcher: runtime.findFetcher,

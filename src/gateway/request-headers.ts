@@ -2,14 +2,22 @@
 
 import type { CookieNames } from '../auth/cookies.ts'
 import { withoutOurCookies } from '../auth/cookies.ts'
-import { foldHeaderName } from '../config/identity-headers.ts'
+import type { Route } from '../config/config.ts'
 import { Denial } from '../denial.ts'
-import { API_KEY_PREFIX } from '../keys/format.ts'
+import { isPlainName, isProtectedName } from '../header-names.ts'
 import type { HeadHeaders } from '../request-head.ts'
+import { holdsOwnSecret, holdsOwnToken } from './own-credential.ts'
 
 export interface HeaderRules {
-  /** True leaves `Authorization` for the upstream. */
+  /** True leaves `Authorization` for the upstream, but for credentials of the gateway's own. */
   readonly keepAuthorization: boolean
+  /**
+   * `forwardToken` leaves access tokens of the gateway's own there as well, never its session tokens and API keys;
+   * `allowHeaders` are lower-case names with odd characters that may pass.
+   */
+  readonly route: Pick<Route, 'forwardToken' | 'allowHeaders'>
+  /** ISSUER. */
+  readonly issuer: string
   /** True where `X-API-Key` is the gateway's to read. */
   readonly takesApiKeys: boolean
   /** Folded names of the headers that routes fill from claims. */
@@ -26,38 +34,6 @@ const PLAIN = /^[\t -~]*$/
 /** What the runtime gives in place of bytes that are no UTF-8. */
 const REPLACEMENT = '\uFFFD'
 
-/**
- * Folded names. The hop-by-hop ones are of RFC 9110 §7.6.1; `Proxy` is what CGI turns into `HTTP_PROXY`
- * (CVE-2016-5385). `Host` and `Content-Length` follow from the URL and the body that are forwarded. `Set-Cookie` says nothing
- * in a request (RFC 6265 §4.1), and its lines cannot be joined; `__proto__` is a name that no record can hold.
- */
-const REMOVED: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'proxy',
-  'expect',
-  'host',
-  'content-length',
-  'forwarded',
-  'x-forwarded',
-  'x-real-ip',
-  'true-client-ip',
-  'x-client-ip',
-  'x-cluster-client-ip',
-  'x-request-id',
-  'x-http-method',
-  'x-http-method-override',
-  'x-method-override',
-  'set-cookie',
-  '--proto--',
-])
-
-const REMOVED_PREFIX = /^(?:proxy|x-forwarded|x-original|x-rewrite|cf|gatehouse)-/
-
 /** Names, those of the client in lower case, and values, as `fetch` takes them. */
 export type HeaderRecord = Record<string, string>
 
@@ -68,8 +44,9 @@ export interface PassedHeaders {
 }
 
 /**
- * A `client`'s headers without the hop-by-hop headers and those that `Connection` names (RFC 9110 §7.6.1), the
- * gateway's cookies and API keys, and whatever an upstream may take for the word of a gateway. Lines of one name are joined (RFC 9110 §5.3).
+ * A `client`'s headers without the hop-by-hop headers and those that `Connection` names (RFC 9110 §7.6.1), without the
+ * gateway's own credentials, without whatever an upstream may take for the word of a gateway, and without names that some
+ * servers read as another name. Lines of one name are joined (RFC 9110 §5.3).
  * Does NOT judge credentials; credential.ts does, before.
  * @throws Denial `headers_too_large`, `invalid_request` for a control character
  */
@@ -110,20 +87,15 @@ export function connectionNames(headers: Pick<Headers, 'get'>): ReadonlySet<stri
   return new Set(value.split(',').map((name) => name.trim().toLowerCase()))
 }
 
-function isRemoved(
-  name: string,
-  value: string,
-  { keepAuthorization, takesApiKeys, identityHeaderNames }: HeaderRules,
-): boolean {
-  const folded = foldedName(name)
-  if (REMOVED.has(folded) || REMOVED_PREFIX.test(folded) || identityHeaderNames.has(folded)) return true
-  if (folded === 'authorization') return !keepAuthorization || value.includes(API_KEY_PREFIX)
-  return folded === 'x-api-key' && (takesApiKeys || value.includes(API_KEY_PREFIX))
+function isRemoved(name: string, value: string, rules: HeaderRules): boolean {
+  if (!isPlainName(name)) return !rules.route.allowHeaders.has(name)
+  if (isProtectedName(name) || rules.identityHeaderNames.has(name)) return true
+  if (name === 'authorization') return !rules.keepAuthorization || isOwnCredential(value, rules)
+  return name === 'x-api-key' && (rules.takesApiKeys || isOwnCredential(value, rules))
 }
 
-/** Of names that come in lower case, most need no folding. */
-function foldedName(name: string): string {
-  return name.includes('_') || name.includes('.') ? foldHeaderName(name) : name
+function isOwnCredential(value: string, { route, issuer }: HeaderRules): boolean {
+  return holdsOwnSecret(value) || (!route.forwardToken && holdsOwnToken(value, issuer))
 }
 
 /** A `Cookie` header that holds none of ours is left alone, so that its bytes stay as they came. */

@@ -30,6 +30,7 @@ export interface Forwarding {
   readonly host: string
   readonly keepAuthorization: boolean
   readonly takesApiKeys: boolean
+  readonly issuer: string
   readonly identityHeaderNames: ReadonlySet<string>
   readonly cookies: CookieNames
   readonly findFetcher: (binding: string) => Pick<Fetcher, 'fetch'> | null

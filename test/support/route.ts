@@ -32,6 +32,7 @@ export function routeOf(path: string, { host, ...changes }: Changes = {}): Route
     identity: new Set(['headers', 'assertion']),
     headers: [],
     forwardToken: false,
+    allowHeaders: new Set(),
     sessionControl: null,
     timeout: 30,
     allowInPath: new Set(),

@@ -206,6 +206,14 @@ describe('an issuer', () => {
     [{ types: 'JWT' }, 'types must be a list of strings that is not empty'],
     [{ scope_claim: '' }, `scope_claim ${TEXT}`],
     [{ roles_claim: 1 }, `roles_claim ${TEXT}`],
+    ...['usr_', 'USR_x', 'cli_a', 'key_'].map((subject_prefix): [Env, string] => [
+      { subject_prefix },
+      'subject_prefix must not begin like an id of the gateway: usr_, cli_ or key_',
+    ]),
+    ...['a b', 'é', 'x'.repeat(65), 1, null].map((subject_prefix): [Env, string] => [
+      { subject_prefix },
+      'subject_prefix must be at most 64 ASCII characters without spaces',
+    ]),
     [{ max_lifetime: '0s' }, 'max_lifetime must be from 1s to 3650d'],
     [{ audiance: [] }, 'audiance is an unknown key; did you mean audience?'],
   ])('%j is refused', (members, problem) => {
@@ -214,6 +222,35 @@ describe('an issuer', () => {
 
   it('is refused when another has its name', () => {
     expect(problems({ ISSUERS: [issuer, issuer] })).toEqual(['ISSUERS[1].issuer is the same as ISSUERS[0].issuer'])
+  })
+
+  const another = { ...issuer, issuer: 'https://another.example.com/' }
+  it.each([
+    { issuers: ['self', issuer.issuer], missing: ['ISSUERS[0]'] },
+    { issuers: [issuer.issuer, another.issuer], missing: ['ISSUERS[0]', 'ISSUERS[1]'] },
+    { issuers: [issuer.issuer], missing: [] },
+  ])('needs a subject_prefix where a route names another beside it: $issuers', ({ issuers, missing }) => {
+    const found = problems({ ISSUERS: [issuer, another], ROUTES: [{ ...route, issuers }] })
+    const because = 'subject_prefix is required, because ROUTES[0] names more than one issuer'
+    expect(found).toEqual(missing.map((key) => `${key}.${because}`))
+  })
+
+  it('may say by an empty subject_prefix that its subjects are nobody else’s', () => {
+    const routes = [{ ...route, issuers: ['self', issuer.issuer] }]
+    expect(problems({ ISSUERS: [{ ...issuer, subject_prefix: '' }], ROUTES: routes })).toEqual([])
+  })
+
+  it.each([
+    ['idp:', 'idp:'],
+    ['idp', 'idp:'],
+  ])('has no subject_prefix that another begins with: %s and %s', (one, other) => {
+    const found = problems({
+      ISSUERS: [
+        { ...issuer, subject_prefix: one },
+        { ...another, subject_prefix: other },
+      ],
+    })
+    expect(found).toContain('ISSUERS[1].subject_prefix must not begin with ISSUERS[0].subject_prefix')
   })
 })
 
@@ -425,6 +462,33 @@ describe('a route', () => {
       { headers: { [name]: 'sub' } },
       `headers.${name.includes('.') ? JSON.stringify(name) : name} ${RESERVED}`,
     ]),
+    [{ allow_headers: 'X_LEGACY' }, `allow_headers ${TEXTS}`],
+    [{ allow_headers: ['X LEGACY'] }, 'allow_headers has "X LEGACY", which is not a header name'],
+    [
+      { allow_headers: ['X_LEGACY', 'x.legacy'] },
+      'allow_headers has "x.legacy", which some servers read as one written before',
+    ],
+    [
+      { headers: { 'X-User-Id': 'sub' }, allow_headers: ['X_User~Id'] },
+      'allow_headers has "x_user~id", which some servers read as a header of a route\'s headers',
+    ],
+    ...[
+      'Gatehouse~Subject',
+      'gatehouse_anything',
+      'X_Forwarded_For',
+      'X.Real.IP',
+      'REMOTE_USER',
+      'X|Accel|Redirect',
+      'Content_Length',
+      'Content_Type',
+      'X_API_KEY',
+      'Cookie',
+      'Authorization',
+      'X_Middleware_Subrequest',
+    ].map((name): [Env, string] => [
+      { allow_headers: [name] },
+      `allow_headers has "${name}", which some servers read as a header that only the gateway may send, or that has a meaning of its own`,
+    ]),
     [{ forward_token: 1 }, 'forward_token must be true or false'],
     [{ timeout: '0s' }, 'timeout must be from 1s to 15m'],
     [{ timeout: '16m' }, 'timeout must be from 1s to 15m'],
@@ -440,7 +504,8 @@ describe('a route', () => {
     [{ cors: { origins: ['*'], max_age: '25h' } }, 'cors.max_age must be from 0s to 24h'],
     [{ cors: { origin: ['*'], origins: ['*'] } }, 'cors.origin is an unknown key; did you mean origins?'],
   ])('%j is refused', (members, problem) => {
-    expect(problems({ ISSUERS: [issuer], ROUTES: [{ ...route, ...members }] })).toEqual([`ROUTES[0].${problem}`])
+    const issuers = [{ ...issuer, subject_prefix: 'idp:' }]
+    expect(problems({ ISSUERS: issuers, ROUTES: [{ ...route, ...members }] })).toEqual([`ROUTES[0].${problem}`])
   })
 
   it.each<[string, Env, readonly string[]]>([

@@ -58,6 +58,7 @@ describe('the smallest configuration', () => {
           unauthenticated: '401',
           identity: new Set(['headers', 'assertion']),
           headers: [],
+          allowHeaders: new Set(),
           forwardToken: false,
           sessionControl: null,
           timeout: 30,
@@ -130,6 +131,7 @@ describe('the tables beside the routes', () => {
         types: ['at+jwt', 'jwt'],
         scopeClaim: 'scope',
         rolesClaim: null,
+        subjectPrefix: null,
         maxLifetime: 86_400,
       },
     ])
@@ -145,6 +147,7 @@ describe('the tables beside the routes', () => {
       types: ['application/AT+JWT', ''],
       scope_claim: 'scp',
       roles_claim: 'realm_access.roles',
+      subject_prefix: 'idp:',
       max_lifetime: '30m',
     }
     expect(parsed({ ISSUERS: [written] }).issuers[0]).toMatchObject({
@@ -155,6 +158,7 @@ describe('the tables beside the routes', () => {
       types: ['at+jwt', ''],
       scopeClaim: 'scp',
       rolesClaim: 'realm_access.roles',
+      subjectPrefix: 'idp:',
       maxLifetime: 1800,
     })
   })
@@ -198,6 +202,7 @@ describe('a route', () => {
       on_outage: 'allow',
       identity: ['assertion'],
       headers: { 'X-User_Id': 'sub' },
+      allow_headers: ['X_LEGACY'],
       forward_token: true,
       session_control: true,
       timeout: '15m',
@@ -205,7 +210,7 @@ describe('a route', () => {
       rate_limit: 'API_LIMIT',
       cors: { origins: ['https://app.example.com'], headers: ['X-Trace'], expose: ['X-Total'], max_age: '1h' },
     }
-    const config = parsed({ ROUTES: [{ ...route, ...members }], ISSUERS: [issuer] })
+    const config = parsed({ ROUTES: [{ ...route, ...members }], ISSUERS: [{ ...issuer, subject_prefix: 'idp:' }] })
     expect(config.routes[0]).toEqual({
       key: 'ROUTES[0]',
       path: { source: '/Orders/:id/*', segments: [{ literal: 'orders' }, { param: 'id' }], wildcard: true },
@@ -234,6 +239,7 @@ describe('a route', () => {
       unauthenticated: '401',
       identity: new Set(['assertion']),
       headers: [{ name: 'X-User_Id', claim: 'sub' }],
+      allowHeaders: new Set(['x_legacy']),
       forwardToken: true,
       sessionControl: { subjectPrefix: '', administrators: false },
       timeout: 900,

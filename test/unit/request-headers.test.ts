@@ -7,6 +7,8 @@ import { connectionNames, inTheirBytes, passRequestHeaders } from '../../src/gat
 
 const RULES: HeaderRules = {
   keepAuthorization: false,
+  issuer: 'https://gateway.test',
+  route: { forwardToken: false, allowHeaders: new Set() },
   takesApiKeys: false,
   identityHeaderNames: new Set(['x-user-id']),
   cookies: cookieNames(false),

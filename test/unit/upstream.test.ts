@@ -37,6 +37,7 @@ function forwarding(changes: Partial<Forwarding>): Forwarding {
     host: 'gateway.test',
     takesApiKeys: false,
     keepAuthorization: false,
+    issuer: 'https://gateway.test',
     identityHeaderNames: new Set(),
     cookies: cookieNames(false),
     findFetcher: fakeUpstream().findFetcher,
