@@ -1,7 +1,5 @@
 // An upstream signs people in, out and changes them: its one header becomes one transaction (DESIGN §9.3).
 
-import type { SessionControl } from '../config/config.ts'
-import { randomText } from '../crypto.ts'
 import { runBatch } from '../database.ts'
 import { Denial } from '../denial.ts'
 import type { Exchange, Runtime } from '../runtime.ts'
@@ -15,44 +13,12 @@ import type { ControlMember } from './control-header.ts'
 import { parseControlHeader } from './control-header.ts'
 import type { Space } from './control-space.ts'
 import { isInSpace, isWholeSpace, spaceOf } from './control-space.ts'
+import type { Control, Settled } from './control.ts'
 import { clearingCookies, cookieNames, staleResetCookie } from './cookies.ts'
 import type { Transport } from './issue.ts'
 import { accessExpiry, cookiesFor, mintFor } from './issue.ts'
-import { describeNew, findBrowserSession } from './open.ts'
+import { describeNew } from './open.ts'
 import { tellerFor } from './teller.ts'
-
-/** What is known of a request before its upstream may answer with `Gatehouse-Session`. */
-export interface Control {
-  /** `Gatehouse-Control`: told to this request's upstream and to nobody else. */
-  readonly value: string
-  readonly transport: Transport
-  /** The session that the browser's cookie names, if its mac is good. */
-  readonly browserSession: string | null
-  /** What the audit trail calls the upstream. */
-  readonly actor: string
-  /** Cookies live on ISSUER's host only. */
-  readonly takesCookies: boolean
-  readonly rules: SessionControl
-}
-
-/** What the upstream's answer says to the client on top of what the upstream said. */
-export interface Settled {
-  /** `Set-Cookie` lines; none where the browser keeps what it has. */
-  readonly cookies: readonly string[]
-  readonly headers: Readonly<Record<string, string>>
-}
-
-/** `host` is the request's, `upstream` an origin. @throws Denial `ambiguous_credential` */
-export function createControl(exchange: Exchange, host: string, upstream: string, rules: SessionControl): Control {
-  return {
-    value: randomText(32),
-    transport: exchange.request.headers.get('Gatehouse-Transport') === 'token' ? 'token' : 'cookie',
-    browserSession: findBrowserSession(exchange),
-    actor: `the upstream ${upstream}`,
-    takesCookies: host === exchange.runtime.config.issuerHost,
-    rules,
-  }
-}
 
 /**
  * Does what the header says, all of it or nothing, and gives what the client must be told. One batch; ends and changes

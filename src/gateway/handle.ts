@@ -1,9 +1,9 @@
 // A request's way through the gateway, step by step in the order of DESIGN §5.
 
+import type { Settled } from '../auth/control.ts'
 import { cookieNames } from '../auth/cookies.ts'
 import type { YoungCookies } from '../auth/renew.ts'
 import { youngLines } from '../auth/renew.ts'
-import type { Settled } from '../auth/upstream-control.ts'
 import type { Call } from '../boundary.ts'
 import { describeRefusal } from '../boundary.ts'
 import type { Route } from '../config/config.ts'

@@ -1,9 +1,9 @@
 // Session control: what is checked before an upstream that may sign people in, and what its answer then does (DESIGN §9.3).
 
+import type { Control, Settled } from '../auth/control.ts'
+import { createControl } from '../auth/control.ts'
 import { cookieNames } from '../auth/cookies.ts'
 import { enforceTransport } from '../auth/same-site.ts'
-import type { Control, Settled } from '../auth/upstream-control.ts'
-import { createControl, settleControl } from '../auth/upstream-control.ts'
 import type { Route } from '../config/config.ts'
 import type { Exchange } from '../runtime.ts'
 import type { Identity } from '../tokens/identity.ts'
@@ -41,6 +41,7 @@ export async function obeyControl(
 ): Promise<Settled> {
   if (header === null || response.status < 200 || response.status > 399) return NOTHING
   try {
+    const { settleControl } = await import('../auth/upstream-control.ts')
     return await settleControl(exchange, control, identity?.session ?? null, { header, status: response.status })
   } catch (error) {
     await response.body?.cancel()

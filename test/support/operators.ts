@@ -1,7 +1,8 @@
 // What comes from beside the clients: an upstream's control header, an operator at the database, the cron.
 
+import { createControl } from '../../src/auth/control.ts'
 import { tidy } from '../../src/auth/cron.ts'
-import { createControl, settleControl } from '../../src/auth/upstream-control.ts'
+import { settleControl } from '../../src/auth/upstream-control.ts'
 import { publish } from '../../src/sessions/publish.ts'
 import { parseRaised } from '../../src/sessions/store.ts'
 import { tellRecent } from '../../src/sessions/ticks.ts'
