@@ -20,6 +20,8 @@ import type { Note } from './metrics.ts'
 import type { Fetch } from './outbound.ts'
 import type { Known } from './providers/discovery.ts'
 import type { RequestHead } from './request-head.ts'
+import type { EndedSessions } from './sessions/ended.ts'
+import { createEndedSessions } from './sessions/ended.ts'
 import type { Markers } from './sessions/markers.ts'
 import { createMarkers } from './sessions/markers.ts'
 import type { Recent } from './sessions/recent.ts'
@@ -51,6 +53,7 @@ export interface Runtime {
   readonly revoked: RevokedSubjects
   readonly renewals: Renewals
   readonly hashing: Hashing
+  readonly ended: EndedSessions
   /** Unix seconds. */
   readonly now: () => number
   readonly sleepUntil: (unixSeconds: number) => Promise<void>
@@ -138,6 +141,7 @@ function assemble(env: Env, parts: Parts): Runtime {
     recent: createRecent({ markers, signed, config, now }),
     revoked: createRevokedSubjects(),
     renewals: createRenewals(config.sessions.reuseGrace, now),
+    ended: createEndedSessions(now),
     hashing: createHashing({ nowMs: () => Date.now(), sleepMs: (milliseconds) => scheduler.wait(milliseconds) }),
     now,
     sleepUntil: (unixSeconds) => scheduler.wait(Math.max(0, unixSeconds * 1000 - Date.now())),

@@ -12,6 +12,9 @@ export function routeWarnings(routes: readonly Route[]): readonly string[] {
     ...routes
       .filter((route) => route.access === 'observe')
       .map((route) => `${name(route)} only observes: every request passes`),
+    ...routes
+      .filter((route) => route.credentials.has('api-key') && route.rateLimit === null)
+      .map((route) => `${name(route)} takes API keys and has no rate_limit: each bogus key asks the database`),
   ]
 }
 

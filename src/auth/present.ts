@@ -2,7 +2,7 @@
 
 import { STRANGER } from '../audit/store.ts'
 import { Denial } from '../denial.ts'
-import type { Exchange } from '../runtime.ts'
+import type { Exchange, Runtime } from '../runtime.ts'
 import { publish } from '../sessions/publish.ts'
 import type { Presented } from '../sessions/rotation.ts'
 import { presentToken } from '../sessions/rotation.ts'
@@ -15,19 +15,26 @@ import { tellerFor } from './teller.ts'
 export type Living = Exclude<Presented, { readonly outcome: 'ended' }>
 
 /**
- * The living session of a token whose mac is good. One round trip.
+ * The living session of a token whose mac is good. One round trip; none for a token that was refused a moment ago.
  * A cookie is rotated every `rotate_after`, a refresh token each time but for its first moments.
  * @throws Denial `session_ended`, which clears both cookies where the token is a cookie
  */
 export async function presentFor(exchange: Exchange, kind: SessionTokenKind, token: SessionToken): Promise<Living> {
   const { runtime, waitUntil } = exchange
+  const name = `${kind} ${token.sessionId} ${token.generation}`
+  if (runtime.ended.has(name)) throw refuseEnded(runtime, kind)
   const { idleTimeout, rotateAfter, reuseGrace: grace } = runtime.config.sessions
   const spacing = kind === 'r' ? 2 * grace : rotateAfter
   const teller = tellerFor(exchange, STRANGER)
   const presented = await presentToken(runtime.db, { ...token, idleTimeout, spacing, grace }, teller)
   if (presented.outcome !== 'ended' && isOfKind(presented.session, kind)) return presented
   if (presented.outcome === 'ended') waitUntil(Promise.all(presented.raised.map((user) => publish(runtime, user))))
-  throw kind === 'r' ? new Denial('session_ended') : sessionEnded(runtime.config.insecureCookies)
+  runtime.ended.remember(name)
+  throw refuseEnded(runtime, kind)
+}
+
+function refuseEnded({ config }: Runtime, kind: SessionTokenKind): Denial {
+  return kind === 'r' ? new Denial('session_ended') : sessionEnded(config.insecureCookies)
 }
 
 /** The console's sessions have the console's cookie and no other, and nobody else has it. */

@@ -29,15 +29,17 @@ export async function showSession(exchange: Exchange, caller: Caller | null): Pr
  * @throws Denial `credential_required` without a credential; `invalid_token` (bearer) or `session_ended` (cookie, which clears it) of a dead session
  */
 export async function requireLiving(exchange: Exchange, caller: Caller | null): Promise<LivingCaller> {
-  const { config, db, now } = exchange.runtime
+  const { config, db, ended, now } = exchange.runtime
   if (caller === null) throw new Denial('credential_required')
   if (caller.via === 'session') {
     const { session, cookies } = await renewSession(exchange, caller)
     const accessExpiresAt = accessExpiry(config, session, now())
     return { session, accessExpiresAt, cookies: youngLines(exchange.runtime, cookies) }
   }
-  const session = await findSession(db, caller.sessionId, config.sessions.idleTimeout)
+  const isEnded = ended.has(caller.sessionId)
+  const session = isEnded ? null : await findSession(db, caller.sessionId, config.sessions.idleTimeout)
   if (session?.alive === true) return { session, accessExpiresAt: caller.accessExpiresAt, cookies: [] }
+  if (!isEnded) ended.remember(caller.sessionId)
   throw caller.via === 'cookies'
     ? sessionEnded(config.insecureCookies)
     : new Denial('invalid_token', { reason: 'session over' })

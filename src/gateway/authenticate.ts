@@ -151,10 +151,12 @@ export async function findAccess(
 /** `observe` only looks: what a rotation made would never reach the browser. */
 async function renewFor(exchange: Exchange, token: SessionToken, { access }: Demand): Promise<Renewal> {
   if (access !== 'observe') return renewSession(exchange, token)
-  const { db, config } = exchange.runtime
+  const { db, config, ended } = exchange.runtime
+  if (ended.has(token.sessionId)) throw sessionEnded(config.insecureCookies)
   const session = await findSession(db, token.sessionId, config.sessions.idleTimeout)
-  if (session === null || !session.alive) throw sessionEnded(config.insecureCookies)
-  return renewAccess(exchange, session)
+  if (session?.alive === true) return renewAccess(exchange, session)
+  ended.remember(token.sessionId)
+  throw sessionEnded(config.insecureCookies)
 }
 
 async function renewInline(exchange: Exchange, { session, accessToken, cookies }: Renewal): Promise<Authenticated> {

@@ -8,7 +8,6 @@ import type { Call } from '../boundary.ts'
 import { describeRefusal } from '../boundary.ts'
 import type { Route } from '../config/config.ts'
 import { Denial } from '../denial.ts'
-import { enforceAddressRate, enforceRateLimit } from '../rate-limit.ts'
 import type { Exchange, Runtime } from '../runtime.ts'
 import type { Identity } from '../tokens/identity.ts'
 import type { Assertions } from './assertion.ts'
@@ -16,10 +15,12 @@ import { createAssertions } from './assertion.ts'
 import type { Authenticated } from './authenticate.ts'
 import { authenticate } from './authenticate.ts'
 import { isPreflight, preflightResponse, withCors } from './cors.ts'
+import type { Credential } from './credential.ts'
 import { readCredential } from './credential.ts'
 import { enforceSameSite, needsSameSite, ownOrigins } from './csrf.ts'
 import type { Target } from './path.ts'
 import { enforcePolicy } from './policy.ts'
+import { countRefusal, findRouteLimit, judgeWithin, limitByAddress } from './route-limit.ts'
 import type { RouteMatch, RouteTable } from './route.ts'
 import { compileRoutes, matchRoute, upstreamUrl } from './route.ts'
 import { expectControl, obeyControl } from './session-control.ts'
@@ -67,9 +68,8 @@ async function pass(
   const { request, head, requestId, clientAddress, runtime } = exchange
   const { route } = match
   const control = isAsked ? expectControl(exchange, target, route) : null
-  const admitting = isAsked ? admit(exchange, match) : ANONYMOUS
+  const admitting = isAsked ? admit(exchange, match) : passUnasked(exchange, route)
   const { identity, renewal } = admitting instanceof Promise ? await admitting : admitting
-  if (route.rateLimit !== null) await enforceRouteLimit(exchange, route, identity)
   const isAsserted = identity !== null && route.identity.has('assertion')
   const asserting = isAsserted ? assertions.for(identity, route, runtime.now()) : null
   const forwarding = {
@@ -99,21 +99,67 @@ async function pass(
 
 /** Who is let in: nobody is asked on `public`, and on `observe` the verdict is only logged, beside the request. */
 function admit(exchange: Exchange, match: RouteMatch): Promise<Authenticated> | Authenticated {
-  const { access } = match.route
-  if (access === 'observe') exchange.waitUntil(observe(exchange, match))
-  return access === 'required' || access === 'optional' ? judge(exchange, match) : ANONYMOUS
+  const { route } = match
+  if (route.access === 'required' || route.access === 'optional') return judgeOrLimit(exchange, match)
+  const passing = passUnasked(exchange, route)
+  if (route.access === 'observe') observeOnce(exchange, match, passing)
+  return passing
 }
 
-/** Credential, CSRF, verification, revocation, policy; at once where everything is known here. */
-function judge(exchange: Exchange, match: RouteMatch): Promise<Authenticated> | Authenticated {
-  const { head, runtime } = exchange
+/** Within the route's limit by address. */
+function passUnasked(exchange: Exchange, route: Route): Promise<Authenticated> | Authenticated {
+  const limiter = findRouteLimit(exchange, route)
+  return limiter === null ? ANONYMOUS : limitByAddress(exchange, limiter).then(() => ANONYMOUS)
+}
+
+/** Only a request that passes is looked at: too many are not. */
+function observeOnce(exchange: Exchange, match: RouteMatch, passing: Promise<Authenticated> | Authenticated): void {
+  const observing = passing instanceof Promise ? passing.then(() => observe(exchange, match), ignore) : null
+  exchange.waitUntil(observing ?? observe(exchange, match))
+}
+
+function ignore(): void {}
+
+/** Credential, CSRF, verification, revocation, policy; at once where everything is known here and the route has no limit. */
+function judgeOrLimit(exchange: Exchange, match: RouteMatch): Promise<Authenticated> | Authenticated {
+  const limiter = findRouteLimit(exchange, match.route)
+  return limiter === null ? judge(exchange, match) : judgeLimited(exchange, match, limiter)
+}
+
+/** A request without a credential costs nothing but its refusal, and is limited only where it passes. */
+async function judgeLimited(exchange: Exchange, match: RouteMatch, limiter: RateLimit): Promise<Authenticated> {
   const { route } = match
-  const credential = readCredential(head, route.credentials, cookieNames(runtime.config.insecureCookies))
+  const credential = await countRefusal(exchange, limiter, () => readCredentialOf(exchange, route))
+  enforceOwnSite(exchange, credential, route)
+  const judging = (): Promise<Authenticated> | Authenticated => judgeCredential(exchange, match, credential)
+  if (credential.kind === 'none' && route.access === 'required') return judging()
+  return judgeWithin(exchange, limiter, credential, judging)
+}
+
+function judge(exchange: Exchange, match: RouteMatch): Promise<Authenticated> | Authenticated {
+  const credential = readCredentialOf(exchange, match.route)
+  enforceOwnSite(exchange, credential, match.route)
+  return judgeCredential(exchange, match, credential)
+}
+
+function readCredentialOf({ head, runtime }: Exchange, { credentials }: Route): Credential {
+  return readCredential(head, credentials, cookieNames(runtime.config.insecureCookies))
+}
+
+/** @throws Denial `cross_site_request` */
+function enforceOwnSite({ head, runtime }: Exchange, credential: Credential, route: Route): void {
   if (needsSameSite(head, credential)) enforceSameSite(head, ownOrigins(runtime.config, route))
-  const authenticated = authenticate(exchange, credential, route)
+}
+
+function judgeCredential(
+  exchange: Exchange,
+  match: RouteMatch,
+  credential: Credential,
+): Promise<Authenticated> | Authenticated {
+  const authenticated = authenticate(exchange, credential, match.route)
   return authenticated instanceof Promise
-    ? authenticated.then((known) => permit(runtime, match, known))
-    : permit(runtime, match, authenticated)
+    ? authenticated.then((known) => permit(exchange.runtime, match, known))
+    : permit(exchange.runtime, match, authenticated)
 }
 
 function permit({ now }: Runtime, { route, params }: RouteMatch, authenticated: Authenticated): Authenticated {
@@ -133,14 +179,6 @@ async function observe(exchange: Exchange, match: RouteMatch): Promise<void> {
     const denial = error instanceof Denial ? error : new Denial('unavailable', { cause: error })
     runtime.log({ ...describeRefusal({ requestId, request: head }, denial), ...observed })
   }
-}
-
-async function enforceRouteLimit(exchange: Exchange, { rateLimit }: Route, identity: Identity | null): Promise<void> {
-  if (rateLimit === null) return
-  const limiter = exchange.runtime.findRateLimit(rateLimit)
-  if (limiter === null) throw new Denial('misconfigured', { reason: 'rate-limit binding is missing' })
-  if (identity === null) return enforceAddressRate(limiter, exchange.clientAddress, 'address ')
-  return enforceRateLimit(limiter, `${identity.issuer} ${identity.subject}`)
 }
 
 /** `Authorization` stays where the gateway read no identity from the request, or the route hands it on. */

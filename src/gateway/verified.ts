@@ -2,6 +2,7 @@
 
 import type { Issuer, Route } from '../config/config.ts'
 import type { Exchange, Runtime } from '../runtime.ts'
+import type { Identity } from '../tokens/identity.ts'
 import type { Remembered } from '../tokens/memory.ts'
 import { verifyToken } from '../tokens/verify.ts'
 
@@ -16,6 +17,12 @@ export function findVerified({ runtime }: Exchange, token: string, accepted: Acc
   const remembered = runtime.tokens.find(token)
   if (remembered === null || !isCurrent(runtime, remembered)) return null
   return accepted.acceptsSelf && isOwn(runtime, remembered) ? remembered : null
+}
+
+/** The identity of a token that this isolate has verified and that has neither expired nor ended; `null` for every other. */
+export function findCurrent(runtime: Runtime, token: string): Identity | null {
+  const remembered = runtime.tokens.find(token)
+  return remembered !== null && !remembered.ended && isCurrent(runtime, remembered) ? remembered.identity : null
 }
 
 /**

@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 
+import { createKeyId, createKeyText } from '../../src/keys/format.ts'
 import { createWorld, insertUser, PASSWORD, signDigest, UPSTREAM, user } from '../support/world.ts'
 import type { World } from '../support/world.ts'
 
@@ -166,6 +167,55 @@ describe('the budgets of DESIGN §13', () => {
     const wrong = { email: user.email, password: `${PASSWORD}!`, transport: 'token' }
     expect((await world.post('/auth/sign-in', wrong)).status).toBe(401)
     expect(world.count()).toEqual({ roundTrips: 2, gets: 0, puts: 0 })
+  })
+})
+
+/** Calls of the limiter, and round trips; of a refusal by address, of an IPv4 address. */
+async function createCounted(allows: boolean) {
+  const calls = { count: 0 }
+  const limit = async ({ key }: { key: string }) => {
+    calls.count += 1
+    return { success: allows || !key.startsWith('address') }
+  }
+  const credentials = ['bearer', 'cookie', 'api-key']
+  const route = { path: '/*', upstream: UPSTREAM, rate_limit: 'API_LIMIT', credentials }
+  const world = await createWorld({ routes: [route], bindings: { API_LIMIT: { limit } } })
+  const costOf = async (headers: Record<string, string>) => {
+    world.count()
+    calls.count = 0
+    await world.send('/x', { headers: { 'CF-Connecting-IP': '192.0.2.1', ...headers } })
+    return { ...world.count(), calls: calls.count }
+  }
+  return { world, costOf }
+}
+
+function bogusKey(): Record<string, string> {
+  return { Authorization: `Bearer ${createKeyText(createKeyId()).text}` }
+}
+
+describe('what a route with a rate limit costs', () => {
+  it('a known token costs one call of the limiter, and the first one two', async () => {
+    const { world, costOf } = await createCounted(true)
+    const { access } = await world.signInForTokens()
+    const headers = { Authorization: `Bearer ${access}` }
+    expect(await costOf(headers)).toEqual({ roundTrips: 0, gets: 1, puts: 0, calls: 2 })
+    expect(await costOf(headers)).toEqual({ roundTrips: 0, gets: 0, puts: 0, calls: 1 })
+  })
+
+  it('a bogus API key costs D1 while its address is within the limit, and nothing beyond it', async () => {
+    const within = await createCounted(true)
+    expect(await within.costOf(bogusKey())).toEqual({ roundTrips: 1, gets: 0, puts: 0, calls: 1 })
+    const beyond = await createCounted(false)
+    expect(await beyond.costOf(bogusKey())).toEqual({ roundTrips: 0, gets: 0, puts: 0, calls: 1 })
+  })
+
+  it('a bare session cookie costs D1 while its address is within the limit, and nothing beyond it', async () => {
+    const within = await createCounted(true)
+    const [session = ''] = (await within.world.signInForCookies()).split('; ')
+    expect(await within.costOf({ Cookie: session })).toEqual({ roundTrips: 1, gets: 0, puts: 0, calls: 2 })
+    const beyond = await createCounted(false)
+    const [other = ''] = (await beyond.world.signInForCookies()).split('; ')
+    expect(await beyond.costOf({ Cookie: other })).toEqual({ roundTrips: 0, gets: 0, puts: 0, calls: 1 })
   })
 })
 

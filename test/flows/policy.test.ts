@@ -161,7 +161,7 @@ describe('credentials', () => {
 describe('a rate limit', () => {
   it('counts by subject where there is one, else by address, and answers 429', async () => {
     const keys: string[] = []
-    const API_LIMIT = { limit: async ({ key }: { key: string }) => ({ success: keys.push(key) < 3 }) }
+    const API_LIMIT = { limit: async ({ key }: { key: string }) => ({ success: keys.push(key) < 6 }) }
     const world = await createPolicyWorld({ API_LIMIT })
     const { access } = await world.signInForTokens()
     const address = { headers: { 'CF-Connecting-IP': '2001:db8:1:2:3:4:5:6' } }
@@ -170,7 +170,11 @@ describe('a rate limit', () => {
     const refused = await world.send('/limited-public/x', address)
     expect(refused.status).toBe(429)
     expect(refused.headers.get('Retry-After')).toMatch(/^\d+$/)
-    expect(keys.slice(0, 2)).toEqual([`https://api.example.com ${user.id}`, 'address 2001:db8:1:2::/64'])
+    expect(keys.slice(0, 3)).toEqual([
+      'address unknown',
+      `https://api.example.com ${user.id}`,
+      'address 2001:db8:1:2::/64',
+    ])
   })
 
   it('that fails lets nothing pass', async () => {

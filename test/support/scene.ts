@@ -5,6 +5,7 @@ import { createDatabase } from '../../src/database.ts'
 import { Denial } from '../../src/denial.ts'
 import type { LogEvent } from '../../src/log.ts'
 import type { Exchange, Runtime } from '../../src/runtime.ts'
+import { createEndedSessions } from '../../src/sessions/ended.ts'
 import { createMarkers, markerKey } from '../../src/sessions/markers.ts'
 import type { Digest, Recent } from '../../src/sessions/recent.ts'
 import { createRecent, SLACK } from '../../src/sessions/recent.ts'
@@ -22,7 +23,7 @@ import type { Reference } from './reference.ts'
 import type { Schedule } from './schedule.ts'
 import { LAG_MS } from './schedule.ts'
 
-export type Isolate = Pick<Runtime, 'markers' | 'recent' | 'tokens' | 'renewals'>
+export type Isolate = Pick<Runtime, 'markers' | 'recent' | 'tokens' | 'renewals' | 'ended'>
 
 /** A request that has arrived. */
 export interface Flow {
@@ -70,6 +71,7 @@ export function createScene({ schedule, d1, kv, reference, base, violate }: Scen
       markers,
       recent: watchRecent(createRecent({ markers, signed: base.signed, config: base.config, now: schedule.now })),
       tokens: createTokenMemory(),
+      ended: createEndedSessions(schedule.now),
       renewals: createRenewals(base.config.sessions.reuseGrace, schedule.now),
     }
   }

@@ -222,6 +222,11 @@ describe('a warning', () => {
       'ROUTES[1] (/a) only observes: every request passes',
     ],
     [
+      'warns of a route that takes API keys without a limit',
+      withRoute(`path = "/a"\ncredentials = ["bearer", "api-key"]\n${upstream}`),
+      'ROUTES[1] (/a) takes API keys and has no rate_limit: each bogus key asks the database',
+    ],
+    [
       'tells an upstream in the clear',
       withRoute('path = "/a"\nupstream = "http://origin.example.com"'),
       'ROUTES[1].upstream is http: identities travel in the clear',
