@@ -31,8 +31,10 @@ export function nameInSpace(space: Space, sub: string): string | null {
   return isUserId(sub) && isUserId(userId) && isInSpace(space, userId) ? userId : null
 }
 
+/** Another route's prefix counts in any case, because upstreams may compare ids without it. Prefixes have no capitals. */
 export function isInSpace({ prefix, others }: Space, userId: string): boolean {
-  return userId.startsWith(prefix) && !others.some((other) => userId.startsWith(other))
+  const folded = userId.toLowerCase()
+  return userId.startsWith(prefix) && !others.some((other) => folded.startsWith(other))
 }
 
 /** True where every id is in it. */

@@ -22,14 +22,13 @@ function readPrefix(control: Table): string {
   const name = 'subject_prefix'
   const prefix = readText(control, name)
   if (prefix === null) return ''
-  if (!/^[!-~]+$/.test(prefix) || prefix.length > MAX_PREFIX)
-    refuse(control, name, `must be 1 to ${MAX_PREFIX} ASCII characters without spaces, such as "shop:"`)
+  if (!/^[!-@[-~]+$/.test(prefix) || prefix.length > MAX_PREFIX)
+    refuse(control, name, `must be 1 to ${MAX_PREFIX} ASCII characters without spaces and capitals, such as "shop:"`)
   if (isReservedPrefix(prefix)) refuse(control, name, 'must not begin an id of the gateway itself: usr_, cli_, key_')
   return prefix
 }
 
-/** True for a prefix of ids of which some, in any case, would be of those kinds: `usr_x`, and `u` with what may follow. */
+/** True for a prefix of ids of which some would be of those kinds: `usr_x`, and `u` with what may follow. */
 function isReservedPrefix(prefix: string): boolean {
-  const folded = prefix.toLowerCase()
-  return ['usr_', 'cli_', 'key_'].some((kind) => kind.startsWith(folded) || folded.startsWith(kind))
+  return ['usr_', 'cli_', 'key_'].some((kind) => kind.startsWith(prefix) || prefix.startsWith(kind))
 }

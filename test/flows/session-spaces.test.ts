@@ -85,6 +85,8 @@ describe('a subject_prefix', () => {
   it.each([
     ['/shop', 'eu:42', 'the longer prefix of another route'],
     ['/plain', 'shop:42', 'the prefix of another route'],
+    ['/plain', 'Shop:42', 'the prefix of another route in another case'],
+    ['/shop', 'EU:42', 'the longer prefix of another route in another case'],
     ['/plain', 'shop:eu:42', 'the longest prefix of another route'],
     ['/shop', 'x'.repeat(251), 'too long with the prefix'],
     ['/shop', '', 'empty'],
