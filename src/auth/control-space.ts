@@ -5,7 +5,7 @@ import type { Config, SessionControl } from '../config/config.ts'
 
 export interface Space {
   readonly prefix: string
-  /** Longer prefixes, whose ids are another route's. */
+  /** Longer prefixes in lower case, whose ids are another route's or issuer's. */
   readonly others: readonly string[]
 }
 
@@ -21,7 +21,8 @@ export function spaceOf(
     ...routes.flatMap(({ sessionControl }) => sessionControl?.subjectPrefix ?? []),
     ...issuers.flatMap(({ subjectPrefix }) => subjectPrefix ?? []),
   ]
-  const others = prefixes.filter((other) => other.length > prefix.length && other.startsWith(prefix))
+  const folded = prefixes.map((other) => other.toLowerCase())
+  const others = folded.filter((other) => other.length > prefix.length && other.startsWith(prefix))
   return { prefix, others: [...new Set(others)] }
 }
 
@@ -31,7 +32,7 @@ export function nameInSpace(space: Space, sub: string): string | null {
   return isUserId(sub) && isUserId(userId) && isInSpace(space, userId) ? userId : null
 }
 
-/** Another route's prefix counts in any case, because upstreams may compare ids without it. Prefixes have no capitals. */
+/** Another's prefix counts in any case, because upstreams may compare ids without it; a route's own has no capitals. */
 export function isInSpace({ prefix, others }: Space, userId: string): boolean {
   const folded = userId.toLowerCase()
   return userId.startsWith(prefix) && !others.some((other) => folded.startsWith(other))

@@ -20,7 +20,7 @@ import {
 } from './read.ts'
 import { claimsReserved, coversHost } from './reserved.ts'
 import type { Self } from './self.ts'
-import { readSessionControl } from './session-control.ts'
+import { readSessionControl, refuseIssuerPrefixes } from './session-control.ts'
 import { compareRoutes, isTie } from './specificity.ts'
 import { readUnauthenticated } from './unauthenticated.ts'
 import { readStripSegments, readUpstream } from './upstream.ts'
@@ -40,6 +40,7 @@ export function readRoutes(root: Table, surroundings: Surroundings): readonly Ro
   if (names.every((name) => isEmptyList(root.members[name]))) refuse(root, 'ROUTES', 'must have at least one route')
   const routes = tables.flatMap((table) => readRoute(table, surroundings) ?? [])
   refuseTies(root, routes)
+  refuseIssuerPrefixes(root, routes, surroundings.issuers)
   return routes.toSorted(compareRoutes)
 }
 

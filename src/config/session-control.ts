@@ -1,6 +1,6 @@
 // `session_control` of a route: off, on, or a table that says whom its upstream may sign in.
 
-import type { SessionControl } from './config.ts'
+import type { Issuer, Route, SessionControl } from './config.ts'
 import { readFlag, readMember, readTable, readText, refuse, type Table } from './read.ts'
 
 /** `true` is the table with its defaults. `null`: this upstream controls no sessions. */
@@ -13,6 +13,18 @@ export function readSessionControl(table: Table, name: string): SessionControl |
   if (control === null) return null
   if (Object.keys(control.members).length === 0) return refuse(table, name, 'must not be an empty table')
   return { subjectPrefix: readPrefix(control), administrators: readFlag(control, 'administrators') ?? false }
+}
+
+/** A subject of an issuer with the same prefix, or a shorter one, could have the id of the upstream's user. */
+export function refuseIssuerPrefixes(root: Table, routes: readonly Route[], issuers: readonly Issuer[]): void {
+  for (const { key, sessionControl } of routes) {
+    const prefix = sessionControl?.subjectPrefix ?? ''
+    const other = issuers.find(
+      ({ subjectPrefix }) => (subjectPrefix ?? '') !== '' && prefix.startsWith((subjectPrefix ?? '').toLowerCase()),
+    )
+    if (other !== undefined)
+      root.report(`${key}.session_control.subject_prefix`, `must not begin with ${other.key}.subject_prefix`)
+  }
 }
 
 /** Leaves most of the 255 characters of an id to the upstream. */

@@ -114,6 +114,15 @@ describe('a subject_prefix', () => {
   })
 })
 
+describe('the subject_prefix of an issuer', () => {
+  it.each(['Idp:42', 'idp:42', 'IDP:42'])('is out of reach of every upstream: %s', async (sub) => {
+    const ISSUERS = [{ issuer: 'https://idp.example.net', audience: ['a'], subject_prefix: 'Idp:' }]
+    const { say } = await start({ ISSUERS })
+    expect((await say('/plain', `open;sub="${sub}";$`)).status).toBe(502)
+    expect((await say('/plain', 'open;sub="id:42";$')).status).toBe(200)
+  })
+})
+
 describe('a session of another space', () => {
   it.each(['cookie', 'token'])('is not ended by `end` (%s), and its cookies stay', async (transport) => {
     const { world, say } = await start()

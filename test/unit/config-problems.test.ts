@@ -235,6 +235,16 @@ describe('an issuer', () => {
     expect(found).toEqual(missing.map((key) => `${key}.${because}`))
   })
 
+  it.each<[string, string, readonly string[]]>([
+    ['shop:', 'shop:', ['ROUTES[0].session_control.subject_prefix must not begin with ISSUERS[0].subject_prefix']],
+    ['Shop:', 'shop:eu:', ['ROUTES[0].session_control.subject_prefix must not begin with ISSUERS[0].subject_prefix']],
+    ['shop:idp:', 'shop:', []],
+    ['', 'shop:', []],
+  ])('with subject_prefix %j beside a route with %j: %j', (prefix, subject_prefix, expected) => {
+    const ROUTES = [{ ...route, session_control: { subject_prefix } }]
+    expect(problems({ ROUTES, ISSUERS: [{ ...issuer, subject_prefix: prefix }] })).toEqual(expected)
+  })
+
   it('may say by an empty subject_prefix that its subjects are nobody else’s', () => {
     const routes = [{ ...route, issuers: ['self', issuer.issuer] }]
     expect(problems({ ISSUERS: [{ ...issuer, subject_prefix: '' }], ROUTES: routes })).toEqual([])
