@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS d1_migrations (
   applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL
 );
 INSERT INTO d1_migrations (name)
-  SELECT value FROM json_each('["0001_first_release.sql", "0002_providers.sql", "0003_operations.sql", "0004_console.sql", "0007_refusals.sql"]')
+  SELECT value FROM json_each('["0001_first_release.sql", "0002_providers.sql", "0003_operations.sql", "0004_console.sql", "0007_refusals.sql", "0008_scopes.sql"]')
   WHERE NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'users')
     AND NOT EXISTS (SELECT 1 FROM d1_migrations);
 
@@ -36,6 +36,10 @@ CREATE INDEX IF NOT EXISTS users_unsettled ON users (changed_at)
 -- What a tick looks for: whoever changed lately.
 CREATE INDEX IF NOT EXISTS users_recent ON users (changed_at);
 
+-- Users who can administer, of whom the last is kept.
+CREATE INDEX IF NOT EXISTS users_administrators ON users (id)
+  WHERE disabled_at IS NULL AND instr(scopes, '"gatehouse:admin"') > 0;
+
 CREATE TABLE IF NOT EXISTS sessions (
   id TEXT PRIMARY KEY,
   user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
@@ -57,7 +61,8 @@ CREATE TABLE IF NOT EXISTS sessions (
   user_agent TEXT,
   address TEXT,
   ended_at INTEGER,
-  end_reason TEXT
+  end_reason TEXT,
+  scopes TEXT
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS sessions_by_user ON sessions (user_id, created_at);

@@ -8,7 +8,9 @@ import { newUserId } from '../src/accounts/user-id.ts'
 import { randomText } from '../src/crypto.ts'
 import { isObject } from '../src/json.ts'
 import { readNullable, readText } from '../src/rows.ts'
+import type { Receivers } from './admin/sql.ts'
 import { grant, insertFirst, selectAdministrators } from './admin/sql.ts'
+import { readConfiguration } from './configuration.ts'
 import { runWrangler } from './wrangler.ts'
 
 const USAGE = `Usage: npm run admin -- bootstrap --email <address> [--config wrangler.toml] [--local | --remote]
@@ -49,7 +51,7 @@ async function bootstrap(options: Options): Promise<number> {
   const { email, where } = options
   const password = randomText(18)
   const first = { id: newUserId(), email, passwordHash: await hashPassword(password) }
-  const [added] = await execute(options, insertFirst(first))
+  const [added] = await execute(options, insertFirst(first, receiversOf(options)))
   if (added === undefined) {
     return fail(`There is an administrator already, or ${email} is taken: see list and grant.`, 1)
   }
@@ -59,10 +61,21 @@ Password, shown once: ${password}`)
 }
 
 async function grantTo(options: Options): Promise<number> {
-  const [user] = await execute(options, grant(options.email))
+  const [user] = await execute(options, grant(options.email, receiversOf(options)))
   if (user === undefined) return fail(`Nobody has the address ${options.email}.`, 1)
   console.log(`${options.email} is an administrator (${readText(user['id'])}, ${options.where}).`)
   return 0
+}
+
+/** An emergency may be a configuration that does not serve: the grant is then made, and no webhook is sent. */
+function receiversOf({ config }: Options): Receivers {
+  try {
+    const { webhooks } = readConfiguration(config)
+    return webhooks.filter(({ events }) => events.has('admin.granted')).map(({ id }) => id)
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\nNo webhook is sent.`)
+    return []
+  }
 }
 
 async function list(options: Options): Promise<number> {

@@ -4,6 +4,7 @@ import type { Database, Source } from '../database.ts'
 import { isObject } from '../json.ts'
 import type { JsonObject } from '../json.ts'
 import { readInteger, readNullable, readObject, readText, readTexts } from '../rows.ts'
+import { IS_GATEWAY_SCOPE } from '../sessions/scopes.ts'
 
 /** What signing in needs to know of a user. */
 export interface UserRow {
@@ -181,7 +182,7 @@ export function refuseAdministrator(db: Database, id: string): D1PreparedStateme
   return db
     .prepare(
       `UPDATE users SET session_epoch = NULL WHERE id = ?1
-       AND EXISTS (SELECT 1 FROM json_each(users.scopes) WHERE lower(substr(value, 1, 10)) = 'gatehouse:')`,
+       AND EXISTS (SELECT 1 FROM json_each(users.scopes) WHERE ${IS_GATEWAY_SCOPE})`,
     )
     .bind(id)
 }

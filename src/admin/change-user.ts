@@ -1,6 +1,8 @@
 // Changing a user: what is given replaces what was, and what is left out stays.
 
+import { keepAdministrator } from '../accounts/administrators-store.ts'
 import { Denial } from '../denial.ts'
+import { ADMIN_SCOPE } from '../sessions/scopes.ts'
 import { updateProfile } from '../sessions/store.ts'
 import { MAX_PROFILE_BYTES, profileProblem } from '../tokens/mint.ts'
 import { OBJECT, EMAIL, invalid, NAMES, nullable, optional } from './fields.ts'
@@ -9,7 +11,7 @@ import type { Call } from './operation.ts'
 import { operation } from './operation.ts'
 import { updateEmail } from './store.ts'
 import { USER, userIdOf } from './user.ts'
-import { changePerson, record } from './write.ts'
+import { changePerson, record, recordScopeChange } from './write.ts'
 
 /** Like RFC 7396: lists are replaced, claims are merged, `null` takes a claim or the e-mail away. */
 export const changeUser = operation({
@@ -44,6 +46,7 @@ export const changeUser = operation({
       ...(claims !== undefined && { claims: Object.keys(claims) }),
     }
     const statements = [
+      scopes === undefined ? [] : scopeGuards(call, userId, scopes),
       updateProfile(db, userId, profile),
       ...(email === undefined ? [] : [updateEmail(db, userId, email)]),
       record(call, 'user.change', userId, details),
@@ -51,6 +54,12 @@ export const changeUser = operation({
     return answerUser(await changePerson(call, { userId, version: readVersion(call), statements }))
   },
 })
+
+/** The last enabled administrator stays one, and each scope of the gateway that changes is recorded. */
+function scopeGuards(call: Call, userId: string, scopes: readonly string[]): readonly D1PreparedStatement[] {
+  const kept = scopes.includes(ADMIN_SCOPE) ? [] : [keepAdministrator(call.runtime.db, userId)]
+  return [...kept, ...recordScopeChange(call, userId, scopes)]
+}
 
 /** The version of an `If-Match` header, `null` where there is none or `*`. */
 function readVersion({ request }: Call): number | null {

@@ -13,7 +13,7 @@ import { operation, param } from './operation.ts'
 import { describePage, pageOf } from './page.ts'
 import type { ClientEntry } from './store.ts'
 import { parseClientEntry, selectClients } from './store.ts'
-import { record, recordIfChanged, requireMachine } from './write.ts'
+import { record, recordIfChanged, recordInitialScopes, requireMachine } from './write.ts'
 
 const CLIENT = whole({
   id: { type: 'string' },
@@ -57,7 +57,11 @@ export const createClientOf = operation({
   run: async (call, _, body) => {
     const [machine, jwks] = [readMachine(body), body.get('jwks')]
     const proof = jwks === undefined ? ({ by: 'secret' } as const) : ({ by: 'keys', jwks } as const)
-    const others = (id: string) => record(call, 'client.create', id, { scopes: machine.scopes, roles: machine.roles })
+    const { scopes, roles } = machine
+    const others = (id: string) => [
+      ...record(call, 'client.create', id, { scopes, roles }),
+      ...recordInitialScopes(call, [{ id, scopes }]),
+    ]
     const created = await createClient(call.runtime.db, { ...machine, proof }, others)
     if (created.outcome === 'refused') throw invalid(created.problem)
     await publishEnded(call.runtime, created)

@@ -17,7 +17,7 @@ import { operation } from './operation.ts'
 import type { NewPerson } from './store.ts'
 import { insertPeople, parsePerson, parseTaken, selectPerson, selectTaken } from './store.ts'
 import { USER, userPath } from './user.ts'
-import { record } from './write.ts'
+import { record, recordInitialScopes } from './write.ts'
 
 const DESCRIBED = {
   id: optional(FREE_ID),
@@ -50,7 +50,11 @@ export const createUser = operation({
     const rows = await insertOrRefuse(
       db,
       [person],
-      [record(call, 'user.create', person.id, grantsOf(person)), selectPerson(db, person.id)],
+      [
+        record(call, 'user.create', person.id, grantsOf(person)),
+        recordInitialScopes(call, [person]),
+        selectPerson(db, person.id),
+      ],
     )
     const created = parsePerson(rows.at(-1)?.[0])
     if (created === null) throw new TypeError('the user is not there after all')
@@ -92,7 +96,7 @@ export const importUsers = operation({
     const people = body.get('users').map(readImported)
     refuseTwins(people)
     const events = people.flatMap((person) => record(call, 'user.import', person.id, grantsOf(person)))
-    await insertOrRefuse(call.runtime.db, people, events)
+    await insertOrRefuse(call.runtime.db, people, [events, recordInitialScopes(call, people)])
     return answerJson({ ids: people.map(({ id }) => id) }, [], 201)
   },
 })

@@ -11,7 +11,7 @@ import { CURSOR, integer, invalid, LIMIT, optional } from './fields.ts'
 import { MACHINE, PROFILE, readMachine, ROTATION, TIME, TIME_OR_NULL, whole } from './machine.ts'
 import { operation, param } from './operation.ts'
 import { describePage, pageOf } from './page.ts'
-import { record, recordIfChanged, requireMachine } from './write.ts'
+import { record, recordIfChanged, recordInitialScopes, requireMachine } from './write.ts'
 
 const KEY = whole({
   id: { type: 'string' },
@@ -58,7 +58,11 @@ export const createKeyOf = operation({
     const { runtime } = call
     const [machine, expiresAt] = [readMachine(body), body.get('expires_at') ?? null]
     if (expiresAt !== null && expiresAt <= runtime.now()) throw invalid('expires_at must be in the future')
-    const others = (id: string) => record(call, 'key.create', id, { scopes: machine.scopes, roles: machine.roles })
+    const { scopes, roles } = machine
+    const others = (id: string) => [
+      ...record(call, 'key.create', id, { scopes, roles }),
+      ...recordInitialScopes(call, [{ id, scopes }]),
+    ]
     const { id, text, raised } = await createKey(runtime.db, { ...machine, expiresAt }, others)
     await publishEnded(runtime, { raised: [raised] })
     return answerJson({ id, key: text }, [], 201)

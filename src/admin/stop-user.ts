@@ -1,5 +1,6 @@
 // Stopping a user: disabling and enabling him, and ending every session of his.
 
+import { keepAdministrator } from '../accounts/administrators-store.ts'
 import type { AuditAction, AuditDetails } from '../audit/store.ts'
 import { announceEnded } from '../auth/effective.ts'
 import type { Ended } from '../sessions/lifecycle.ts'
@@ -37,9 +38,9 @@ export const endSessions = operation({
   run: async (call) => announceEnded(call, await endEverySession(call, userIdOf(call)), []),
 })
 
-/** Every session ends, and none opens until he is enabled again. Does NOT publish. @throws Denial `no_route` */
+/** Every session ends, and none opens until the user is enabled again. Does NOT publish. @throws Denial `no_route`, `conflict` */
 export function disable(actor: Actor, userId: string): Promise<Ended> {
-  return stop(actor, userId, disablePerson, 'user.disable', {})
+  return stop(actor, userId, disablePerson, 'user.disable', {}, [keepAdministrator(actor.runtime.db, userId)])
 }
 
 /** Publishes too. @throws Denial `no_route` */
@@ -53,19 +54,21 @@ export function endEverySession(actor: Actor, userId: string): Promise<Ended> {
   return stop(actor, userId, raiseEpochOf, 'session.end', { reason: 'admin', sessions: 'all' })
 }
 
-/** `raise` raises epoch and version, which ends them all. */
+/** `raise` raises epoch and version, which ends them all; `guards` come before it. */
 async function stop(
   actor: Actor,
   userId: string,
   raise: typeof raiseEpochOf,
   action: AuditAction,
   details: AuditDetails,
+  guards: readonly D1PreparedStatement[] = [],
 ): Promise<Ended> {
   const { db, config } = actor.runtime
   const [alive, raised = []] = await commitChange(actor, {
     userId,
     version: null,
     statements: [
+      guards,
       countAlive(db, userId, config.sessions.idleTimeout),
       raise(db, userId),
       record(actor, action, userId, details),

@@ -1,5 +1,6 @@
 // Writing about a user: what must hold, the change and its audit event are one transaction, or nothing is written.
 
+import { grantedScopes, initialScopes, LAST_ADMINISTRATOR, revokedScopes } from '../accounts/administrators-store.ts'
 import type { AuditAction, AuditDetails } from '../audit/store.ts'
 import { insertAuditOf, sourceOf } from '../audit/store.ts'
 import { tell } from '../audit/tell.ts'
@@ -29,6 +30,32 @@ export function record(
   return tell(runtime.db, teller, action, details, sourceOf(target))
 }
 
+/** Records the scopes of the gateway that users, clients or keys are created with, in the batch that creates them. */
+export function recordInitialScopes(
+  { runtime, administrator, requestId }: Actor,
+  created: Parameters<typeof initialScopes>[0],
+): readonly D1PreparedStatement[] {
+  const teller = { actor: administrator, requestId, webhooks: runtime.config.webhooks }
+  return tell(runtime.db, teller, 'admin.grant', {}, initialScopes(created))
+}
+
+/**
+ * Records the scopes of the gateway that a user, client or key gets and loses. Comes before the change. `next` are all the
+ * scopes that are left; of a deletion none.
+ */
+export function recordScopeChange(
+  { runtime, administrator, requestId }: Actor,
+  userId: string,
+  next: readonly string[],
+): readonly D1PreparedStatement[] {
+  const { db, config } = runtime
+  const teller = { actor: administrator, requestId, webhooks: config.webhooks }
+  return [
+    ...tell(db, teller, 'admin.grant', {}, grantedScopes(userId, next)),
+    ...tell(db, teller, 'admin.revoke', {}, revokedScopes(userId, next)),
+  ]
+}
+
 /** The audit event of a call that changes a machine: none where the statement before it has changed nothing. */
 export function recordIfChanged(
   { runtime, administrator, requestId }: Call,
@@ -56,7 +83,8 @@ export interface Change {
 /**
  * Changes a user. The rows of the statements.
  * Does NOT publish.
- * @throws Denial `no_route` where there is none, `precondition_failed`, `conflict`, `invalid_request` for a profile that grows too large
+ * @throws Denial `no_route` where there is none, `precondition_failed`, `conflict`, also for the last administrator;
+ *   `invalid_request` for a profile that grows too large
  */
 export async function commitChange(call: Actor, { userId, version, statements }: Change): Promise<Rows> {
   const { db } = call.runtime
@@ -88,6 +116,8 @@ async function refusalOf({ runtime }: Actor, userId: string, cause: unknown): Pr
   if (findTakenColumn(cause) === 'users.email') return new Denial('conflict', { members: { taken: ['email'] } })
   const column = findBrokenColumn(cause)
   if (column === 'users.claims') return invalid('roles, scopes and claims together exceed 1.5 KB')
+  if (column === LAST_ADMINISTRATOR)
+    return new Denial('conflict', { members: { detail: 'the last enabled administrator' } })
   if (column !== 'users.token_version') return cause
   const [rows] = await runBatch(runtime.db, [selectPerson(runtime.db, userId)])
   return new Denial(parsePerson(rows?.[0]) === null ? 'no_route' : 'precondition_failed')

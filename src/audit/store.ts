@@ -30,6 +30,8 @@ export type AuditAction =
   | 'key.delete'
   | 'subject.revoke'
   | 'admin.bootstrap'
+  | 'admin.grant'
+  | 'admin.revoke'
   | 'audit.left_out'
 
 /** Who acts, where it is not the id of a user, client or key: of those none has a space. */

@@ -25,6 +25,8 @@ const EVENTS: Readonly<Partial<Record<AuditAction, WebhookEvent>>> = {
   'user.disable': 'user.changed',
   'user.enable': 'user.changed',
   'user.delete': 'user.changed',
+  'admin.grant': 'admin.granted',
+  'admin.revoke': 'admin.revoked',
 }
 
 /** The statements that tell of each row of a source: they have no rows of their own, and none tells of what is not done. */

@@ -162,7 +162,13 @@ export interface Provider {
 }
 
 /** What webhooks may hear of. */
-export type WebhookEvent = 'session.opened' | 'session.ended' | 'session.reuse_found' | 'user.changed'
+export type WebhookEvent =
+  | 'session.opened'
+  | 'session.ended'
+  | 'session.reuse_found'
+  | 'user.changed'
+  | 'admin.granted'
+  | 'admin.revoked'
 
 /** One `[[vars.WEBHOOKS]]` entry. */
 export interface Webhook {

@@ -4,7 +4,14 @@ import type { Webhook, WebhookEvent } from './config.ts'
 import { readSafeUrl } from './origin.ts'
 import { readChoices, readTables, readText, refuse, requireMember, type Table } from './read.ts'
 
-const EVENTS: readonly WebhookEvent[] = ['session.opened', 'session.ended', 'session.reuse_found', 'user.changed']
+const EVENTS: readonly WebhookEvent[] = [
+  'session.opened',
+  'session.ended',
+  'session.reuse_found',
+  'user.changed',
+  'admin.granted',
+  'admin.revoked',
+]
 
 /** Each takes its share of a minute's deliveries, and of every batch that it hears of. */
 const MAX_WEBHOOKS = 10

@@ -4,6 +4,7 @@ import type { Database, Source } from '../database.ts'
 import { isObject } from '../json.ts'
 import type { JsonObject } from '../json.ts'
 import { readInteger, readNullable, readObject, readText, readTexts } from '../rows.ts'
+import { IS_GATEWAY_SCOPE } from './scopes.ts'
 
 /** A session joined with its user, as D1 holds them at this moment. */
 export interface SessionState {
@@ -478,7 +479,7 @@ export const MERGED = `merged AS (
   SELECT coalesce(?2, roles) AS roles, iif(?3 IS NULL, scopes, (
     SELECT json_group_array(value) FROM (
       SELECT value FROM json_each(?3)
-      UNION ALL SELECT value FROM json_each(scopes) WHERE ?5 AND value GLOB 'gatehouse:*'))) AS scopes,
+      UNION ALL SELECT value FROM json_each(scopes) WHERE ?5 AND ${IS_GATEWAY_SCOPE}))) AS scopes,
     json_patch(claims, ?4) AS claims
   FROM users WHERE id = ?1)`
 

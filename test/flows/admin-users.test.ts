@@ -273,6 +273,7 @@ describe('changing a user', () => {
 
   it('takes the right off an administrator at once', async () => {
     const { ask } = await start()
+    await insertUser({ ...administrator, id: '2', email: 'second@example.com' })
     await ask('PATCH', `/users/${administrator.id}`, { scopes: [] })
     const { status, body } = await ask('GET', '/users')
     expect([status, body['code'], body['missing']]).toEqual([403, 'insufficient_scope', ['gatehouse:admin']])

@@ -1,6 +1,6 @@
 // `npm run admin`: on a database of this machine, and what is run there.
 import { execFile, spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -13,6 +13,19 @@ const ROOT = join(import.meta.dirname, '..', '..')
 const COMMAND = join(ROOT, 'bin', 'admin.ts')
 const folder = mkdtempSync(join(tmpdir(), 'gatehouse-admin-test-'))
 const CONFIG = join(folder, 'wrangler.toml')
+const SCOPES = '["gatehouse:admin"]'
+
+const WEBHOOKS = `
+[[vars.WEBHOOKS]]
+id = "siem"
+url = "https://siem.example.com/hook"
+events = ["admin.granted"]
+
+[[vars.WEBHOOKS]]
+id = "crm"
+url = "https://crm.example.com/hook"
+events = ["user.changed"]
+`
 
 afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -43,6 +56,7 @@ function admin(...args: readonly string[]) {
 
 beforeAll(async () => {
   for (const name of ['wrangler.toml', 'schema.sql']) cpSync(join(ROOT, name), join(folder, name))
+  appendFileSync(CONFIG, WEBHOOKS)
   mkdirSync(join(folder, 'src'))
   writeFileSync(join(folder, 'src', 'index.ts'), 'export default {}')
   await wrangler('d1', 'execute', 'DB', '--file', 'schema.sql')
@@ -77,13 +91,27 @@ describe('npm run admin', () => {
         .stdout.split('\n')
         .filter((line) => line.includes('usr_')),
     ).toHaveLength(2)
-    expect(await query('SELECT actor, action, target, outcome FROM audit_events ORDER BY id')).toEqual(
-      [first?.id, 'usr_1'].map((target) => ({
-        actor: 'the operator',
-        action: 'admin.bootstrap',
-        target,
-        outcome: 'success',
-      })),
+    const granted = {
+      actor: 'the operator',
+      action: 'admin.grant',
+      outcome: 'success',
+      details: `{"scopes":${SCOPES}}`,
+    }
+    expect(await query('SELECT actor, action, target, outcome, details FROM audit_events ORDER BY id')).toEqual([
+      { ...granted, action: 'admin.bootstrap', target: first?.id, details: '{}' },
+      { ...granted, target: first?.id },
+      { ...granted, target: 'usr_1' },
+    ])
+    const bodies = await query<{ webhook: string; body: string }>('SELECT webhook, body FROM deliveries ORDER BY rowid')
+    expect(bodies.map(({ webhook, body }) => [webhook, JSON.parse(body)])).toEqual(
+      [first?.id, 'usr_1'].map((subject) => [
+        'siem',
+        {
+          type: 'admin.granted',
+          timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+          data: { subject, scopes: ['gatehouse:admin'] },
+        },
+      ]),
     )
   }, 180_000)
 

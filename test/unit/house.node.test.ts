@@ -18,6 +18,7 @@ const rules = [
       'sessions/publication-store.ts',
       'sessions/told-store.ts',
       'accounts/store.ts',
+      'accounts/administrators-store.ts',
       'admin/store.ts',
       'audit/store.ts',
       'audit/refusals-store.ts',
