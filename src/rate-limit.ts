@@ -62,7 +62,7 @@ const MAPPED = /^(?:0*:)*:?ffff:(\d{1,3}(?:\.\d{1,3}){3})$/i
 function groupsOf(address: string): readonly number[] {
   const [head = '', tail] = address.split('%')[0]?.split('::') ?? []
   const left = head.split(':').filter((group) => group !== '')
-  const right = (tail ?? '').split(':').filter((group) => group !== '')
+  const right = (tail ?? '').split(':').flatMap((group) => (group.includes('.') ? ['0', '0'] : group || []))
   const zeros = tail === undefined ? [] : Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => '0')
   return [...left, ...zeros, ...right].map((group) => Number.parseInt(group, 16))
 }

@@ -322,6 +322,10 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'one session that has ended is taken for every other',
+    edits: [{ file: PRESENT, from: '`${kind} ${token.sessionId} ${token.generation}`', to: 'kind' }],
+  },
+  {
     name: 'a version is raised without saying when',
     edits: [{ file: STORE, from: ' * 1000 AS INTEGER)), changed_at = unixepoch()`', to: ' * 1000 AS INTEGER))`' }],
   },
