@@ -1,7 +1,7 @@
 // The SQL of administrators: which user is the last of them, and which scopes of the gateway a change gives and takes.
 
 import type { Database, Source } from '../database.ts'
-import { ADMIN_SCOPE, IS_GATEWAY_SCOPE, isGatewayScope } from '../sessions/scopes.ts'
+import { ADMIN_SCOPE, IS_GATEWAY_SCOPE, isGatewayScope } from '../gateway-scopes.ts'
 
 /** Clients and API keys are users too, and count as no administrator: an operator cannot sign in as one. */
 const IS_PERSON = `substr(id, 1, 4) NOT IN ('cli_', 'key_')`

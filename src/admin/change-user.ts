@@ -2,7 +2,7 @@
 
 import { keepAdministrator } from '../accounts/administrators-store.ts'
 import { Denial } from '../denial.ts'
-import { ADMIN_SCOPE } from '../sessions/scopes.ts'
+import { ADMIN_SCOPE } from '../gateway-scopes.ts'
 import { updateProfile } from '../sessions/store.ts'
 import { MAX_PROFILE_BYTES, profileProblem } from '../tokens/mint.ts'
 import { OBJECT, EMAIL, invalid, NAMES, nullable, optional } from './fields.ts'

@@ -1,10 +1,10 @@
 // The SQL of users' versions and of sessions: a function a statement, races decided in SQL on D1's clock.
 
 import type { Database, Source } from '../database.ts'
+import { IS_GATEWAY_SCOPE } from '../gateway-scopes.ts'
 import { isObject } from '../json.ts'
 import type { JsonObject } from '../json.ts'
 import { readInteger, readNullable, readObject, readText, readTexts } from '../rows.ts'
-import { IS_GATEWAY_SCOPE } from './scopes.ts'
 
 /** A session joined with its user, as D1 holds them at this moment. */
 export interface SessionState {
