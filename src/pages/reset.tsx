@@ -74,10 +74,21 @@ export async function submitReset(exchange: Exchange, site: Site): Promise<Respo
   )
 }
 
-/** One answer for a link that never was, has expired, was used, or is not in this browser. */
+/**
+ * One answer for a link that never was, has expired, was used, or is not in this browser. Some browsers keep a cookie of a
+ * redirect that began on another site and send it only with the next request of this site: its link leads there.
+ */
 function answerExpired(config: Config, cookies: readonly string[] = []): Promise<Response> {
   const page = { heading: 'Choose a new password', site: config.issuerHost, isMending: true }
-  return answerPage({ ...page, content: <ProblemBox problem={EXPIRED} /> }, { status: 400, cookies, formOrigins: null })
+  const content = (
+    <>
+      <ProblemBox problem={EXPIRED} />
+      <p>
+        Have you opened it just now? <a href={pagePath(config, 'reset')}>Continue here.</a>
+      </p>
+    </>
+  )
+  return answerPage({ ...page, content }, { status: 400, cookies, formOrigins: null })
 }
 
 const EXPIRED: Problem = {

@@ -220,6 +220,7 @@ describe('the page of a reset link', () => {
     const { carried } = await used.follow(link)
     await world.post('/auth/reset', { token: tokenOf(link), password: NEXT })
     const never1 = await never.follow(WRONG)
+    expect((await read(await none.open('/auth/reset'))).find('a', 'href', '/auth/reset')).toBeDefined()
     const answers = [
       await used.send('/auth/reset', { ...carried, password: NEXT }),
       await never.send('/auth/reset', { ...never1.carried, password: NEXT }),
