@@ -5,6 +5,7 @@ import { isInnerList, parseList, Token } from 'structured-headers'
 
 import { equalInConstantTime } from '../crypto.ts'
 import { Denial } from '../denial.ts'
+import { isGatewayScope } from '../gateway-scopes.ts'
 import type { JsonObject } from '../json.ts'
 import { profileProblem } from '../tokens/mint.ts'
 import type { Space } from './control-space.ts'
@@ -99,7 +100,7 @@ function parseUser(
   space: Space,
 ): { readonly userId: string; readonly profile: ProfileChange } {
   const profile = { roles: parseWords(roles), scopes: parseWords(scope), claims: parseClaims(others) }
-  if (profile.scopes?.some((name) => /^gatehouse:/i.test(name)) === true) throw refused('a scope of the gateway')
+  if (profile.scopes?.some(isGatewayScope) === true) throw refused('a scope of the gateway')
   const problem = profileProblem({ ...profile, roles: profile.roles ?? [], scopes: profile.scopes ?? [] })
   if (problem !== null) throw refused(problem)
   return { userId: parseSubject(sub, space), profile }
