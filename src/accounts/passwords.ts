@@ -45,7 +45,8 @@ export async function hashPassword(password: string): Promise<string> {
 /**
  * Whether a password, exactly as it was received, is the one that was hashed (ASVS 6.2.8: no trim, no case, no normalisation).
  * A `null` hash (no such user, or one without a password) costs the same work and is wrong; a hash of a cheaper cost does
- * not answer sooner. One of bcrypt costs its own work on top, for as long as its user has not signed in.
+ * not answer sooner. One of bcrypt costs its own work on top, for as long as its user has not signed in. The work does not
+ * depend on the outcome: a user who is disabled or lacks a scope is refused whatever it is.
  * `outdated`: right, but hashed with another cost than today's, so hash it anew.
  * @throws Error when the stored hash is malformed or asks for more than Workers allow.
  */
@@ -55,17 +56,17 @@ export async function verifyPassword(password: string, hash: string | null): Pro
   const stored = hash === null ? DUMMY : parseHash(hash)
   const key = await derive(password, stored.salt, stored.key.length, stored.cost)
   const isRight = equalInConstantTime(encode(key), encode(stored.key))
-  if (!isRight && workOf(stored.cost) < workOf(COST)) await derive(password, DUMMY.salt, KEY_BYTES, COST)
+  if (workOf(stored.cost) < workOf(COST)) await derive(password, DUMMY.salt, KEY_BYTES, COST)
   return isRight && hash !== null ? { outcome: 'right', outdated: isOutdated(stored) } : { outcome: 'wrong' }
 }
 
-/** A wrong password costs what it costs everybody else as well; a right one is hashed anew, which is the same work. */
+/** Costs what any other password costs as well, right or wrong. */
 async function verifyForeign(password: string, { 0: hash, groups }: RegExpExecArray): Promise<Verdict> {
   if (Number(groups?.['cost']) > MAX_BCRYPT_COST) throw new Error(DEAR)
   const { verifyBcrypt } = await import('./bcrypt.ts')
-  if (await verifyBcrypt(password, hash)) return { outcome: 'right', outdated: true }
+  const isRight = await verifyBcrypt(password, hash)
   await derive(password, DUMMY.salt, KEY_BYTES, COST)
-  return { outcome: 'wrong' }
+  return isRight ? { outcome: 'right', outdated: true } : { outcome: 'wrong' }
 }
 
 /**

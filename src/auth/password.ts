@@ -51,7 +51,7 @@ export async function changeOwnPassword(
   const { db, config, hashing } = exchange.runtime
   const { user, ticket, to } = await hashing.admit(exchange, async (passwords) => {
     const taken = await takeTicketOfUser(db, session.userId, addressBlock(exchange.clientAddress))
-    const proved = await provePassword(exchange, passwords, taken, current, 'password.change')
+    const proved = await provePassword(exchange, passwords, taken, current, { action: 'password.change' })
     return { ...proved, to: await passwords.hash(next) }
   })
   const change = { sessionId: session.sessionId, from: user.passwordHash ?? '', to }

@@ -15,6 +15,7 @@ import type { Transport } from './issue.ts'
 import { issue } from './issue.ts'
 import type { Proof } from './open.ts'
 import { openFor } from './open.ts'
+import type { Purpose } from './prove-password.ts'
 import { provePassword } from './prove-password.ts'
 import type { Site } from './same-site.ts'
 import { enforceTransport } from './same-site.ts'
@@ -87,15 +88,20 @@ export async function enforceAddressLimit({ runtime, clientAddress }: Exchange):
 }
 
 /**
- * Opens nothing. An attempt that finds no place to be hashed in is not counted as a guess.
+ * Opens nothing; `scope` is one that the user must hold. An attempt that finds no place to be hashed in is not counted as a guess.
  * @throws Denial `rate_limited`, `invalid_sign_in`, `unavailable`
  */
-export async function checkPassword(exchange: Exchange, { email, password }: PasswordForm): Promise<Checked> {
+export async function checkPassword(
+  exchange: Exchange,
+  { email, password }: PasswordForm,
+  needed: Pick<Purpose, 'scope'> = {},
+): Promise<Checked> {
   await enforceAddressLimit(exchange)
   const { db, hashing } = exchange.runtime
   return hashing.admit(exchange, async (passwords) => {
     const taken = await takeTicket(db, email, addressBlock(exchange.clientAddress))
-    const { user, ticket, outdated } = await provePassword(exchange, passwords, taken, password, 'sign_in')
+    const purpose = { action: 'sign_in', ...needed } as const
+    const { user, ticket, outdated } = await provePassword(exchange, passwords, taken, password, purpose)
     const rehash = outdated ? await rehashStatements(exchange, passwords, user, password) : []
     return { user, statements: [...forgetAttempts(db, ticket), ...rehash] }
   })

@@ -3,12 +3,10 @@
 import { cookieNames, readCookies, sessionCookie } from '../auth/cookies.ts'
 import { presentFor } from '../auth/present.ts'
 import { Denial } from '../denial.ts'
+import { ADMIN_SCOPE } from '../gateway-scopes.ts'
 import type { Exchange } from '../runtime.ts'
 import { formatSessionToken, parseSessionToken } from '../sessions/session-token.ts'
 import type { SessionState } from '../sessions/store.ts'
-
-/** What opens the console, and the admin API. */
-export const SCOPE = 'gatehouse:admin'
 
 export interface Administrator {
   readonly session: SessionState
@@ -27,7 +25,8 @@ export async function requireAdministrator(exchange: Exchange): Promise<Administ
   const token = cookie === null ? null : parseSessionToken(runtime.sessionKeys, 'a', cookie)
   if (token === null) throw new Denial('credential_required')
   const { outcome, session } = await presentFor(exchange, 'a', token)
-  if (!session.scopes.includes(SCOPE)) throw new Denial('insufficient_scope', { members: { missing: [SCOPE] } })
+  if (!session.scopes.includes(ADMIN_SCOPE))
+    throw new Denial('insufficient_scope', { members: { missing: [ADMIN_SCOPE] } })
   return { session, cookies: outcome === 'current' ? [] : [cookieOf(exchange, session)] }
 }
 

@@ -1,4 +1,4 @@
-// Signing in and out of the console: a password, and only with the scope; nothing opens for anybody else.
+// Signs administrators in and out of the console. A right password without the scope is answered like a wrong one.
 
 import type { JSX } from 'hono/jsx/jsx-runtime'
 
@@ -8,7 +8,8 @@ import { publishEnded } from '../auth/effective.ts'
 import { findBrowserSession } from '../auth/open.ts'
 import { checkPassword, openChecked, parsePasswordForm } from '../auth/sign-in.ts'
 import { tellerFor } from '../auth/teller.ts'
-import { Denial, denialHeaders } from '../denial.ts'
+import { denialHeaders } from '../denial.ts'
+import { ADMIN_SCOPE } from '../gateway-scopes.ts'
 import type { Problem } from '../pages/form.tsx'
 import { Field, ProblemBox, signInProblem, submitOrShow } from '../pages/form.tsx'
 import type { PageAnswer } from '../pages/layout.tsx'
@@ -17,7 +18,7 @@ import { answerSeeOther } from '../pages/see-other.ts'
 import type { Exchange } from '../runtime.ts'
 import { endOne } from '../sessions/lifecycle.ts'
 import { CONSOLE_CLIENT } from '../sessions/store.ts'
-import { cookieOf, SCOPE } from './administrator.ts'
+import { cookieOf } from './administrator.ts'
 
 /** `GET /sign-in`, whoever asks. */
 export function showSignIn({ runtime }: Exchange): Promise<Response> {
@@ -25,17 +26,15 @@ export function showSignIn({ runtime }: Exchange): Promise<Response> {
 }
 
 /**
- * `POST /sign-in`. The scope is looked at before a session opens, and again at each request.
- * @throws Denial `insufficient_scope`, and of a body that is no such form `invalid_request`, `too_large`
+ * `POST /sign-in`. The scope is checked with the password, before a session opens, and again at each request.
+ * @throws Denial `invalid_request`, `too_large` for a body that is not such a form
  */
 export async function submitSignIn(exchange: Exchange): Promise<Response> {
   const body = await readBody(exchange.request, ['email', 'password'])
   return submitOrShow(
     exchange,
     async () => {
-      const checked = await checkPassword(exchange, parsePasswordForm(body, 'same'))
-      if (!checked.user.scopes.includes(SCOPE))
-        throw new Denial('insufficient_scope', { members: { missing: [SCOPE] } })
+      const checked = await checkPassword(exchange, parsePasswordForm(body, 'same'), { scope: ADMIN_SCOPE })
       const session = await openChecked(exchange, checked, 'cookie', { clientId: CONSOLE_CLIENT })
       return answerSeeOther('/', [cookieOf(exchange, session)])
     },

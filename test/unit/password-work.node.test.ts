@@ -1,5 +1,5 @@
 // How much work a sign-in does, counted: in Node, because a built-in module cannot be replaced inside workerd.
-import { scrypt } from 'node:crypto'
+import { scrypt, scryptSync } from 'node:crypto'
 
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 
@@ -30,15 +30,40 @@ describe('verifying a password', () => {
     }
   })
 
-  it('does today’s work too for a wrong password where the stored hash is a cheaper one', async () => {
-    const cheap = `$scrypt$ln=12,r=8,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`
+  it('does today’s work too where the stored hash is a cheaper one, for a right password and a wrong one', async () => {
+    const salt = Buffer.alloc(16)
+    const key = scryptSync('correct horse battery', salt, 32, { N: 4096, r: 8, p: 1 })
+    const encode = (bytes: Buffer) => bytes.toString('base64').replaceAll('=', '')
+    const cheap = `$scrypt$ln=12,r=8,p=1$${encode(salt)}$${encode(key)}`
 
-    await verifyPassword('wrong horse battery', cheap)
+    for (const [password, outcome] of [
+      ['correct horse battery', 'right'],
+      ['wrong horse battery', 'wrong'],
+    ] as const) {
+      vi.mocked(scrypt).mockClear()
 
-    expect(vi.mocked(scrypt).mock.calls.map(([, , , cost]) => [cost.N, cost.p])).toEqual([
-      [4096, 1],
-      [16_384, 5],
-    ])
+      expect(await verifyPassword(password, cheap)).toMatchObject({ outcome })
+
+      expect(vi.mocked(scrypt).mock.calls.map(([, , , cost]) => [cost.N, cost.p])).toEqual([
+        [4096, 1],
+        [16_384, 5],
+      ])
+    }
+  })
+
+  it('does today’s work on top of bcrypt’s, for a right password and a wrong one', async () => {
+    const hash = '$2b$04$CCCCCCCCCCCCCCCCCCCCC..o66Ba.o65rt06KXeSpKWfObOB7QJIe'
+
+    for (const [password, outcome] of [
+      ['correct horse', 'right'],
+      ['wrong horse', 'wrong'],
+    ] as const) {
+      vi.mocked(scrypt).mockClear()
+
+      expect(await verifyPassword(password, hash)).toMatchObject({ outcome })
+
+      expect(vi.mocked(scrypt).mock.calls.map(([, , , cost]) => [cost.N, cost.p])).toEqual([[16_384, 5]])
+    }
   })
 
   it('does none where the stored hash asks for more than Workers allow', async () => {
