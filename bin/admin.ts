@@ -56,7 +56,8 @@ async function bootstrap(options: Options): Promise<number> {
     return fail(`There is an administrator already, or ${email} is taken: see list and grant.`, 1)
   }
   console.log(`${email} is an administrator (${first.id}, ${where}).
-Password, shown once: ${password}`)
+Password, shown once: ${password}
+Its tokens administer where the sign-in asks for it: "scope": "gatehouse:admin" (docs/admin.md).`)
   return 0
 }
 

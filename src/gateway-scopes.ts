@@ -8,5 +8,13 @@ export function isGatewayScope(scope: string): boolean {
   return /^gatehouse:/i.test(scope)
 }
 
+/**
+ * The scopes of a session: of those that its user holds now, the ones that its sign-in asked for; where it asked for none,
+ * all but the gateway's own. Every token of a session and every answer about it has these.
+ */
+export function scopesOfSession(asked: readonly string[] | null, held: readonly string[]): readonly string[] {
+  return held.filter((scope) => (asked === null ? !isGatewayScope(scope) : asked.includes(scope)))
+}
+
 /** A scope that `isGatewayScope` names, in SQL: the `value` of `json_each`. */
 export const IS_GATEWAY_SCOPE = `lower(substr(value, 1, 10)) = 'gatehouse:'`

@@ -12,7 +12,7 @@ import type { Transport } from './issue.ts'
 import { tellerFor } from './teller.ts'
 
 /** What was proved; the session opens only if epoch and password still are what was checked. */
-export type Proof = Pick<NewSession, 'userId' | 'checked' | 'amr' | 'provider' | 'clientId'>
+export type Proof = Pick<NewSession, 'userId' | 'checked' | 'amr' | 'provider' | 'clientId' | 'scopes'>
 
 /** Characters of a `User-Agent` that are kept for the list of devices. */
 const USER_AGENT_LENGTH = 256

@@ -19,11 +19,14 @@ import type { Purpose } from './prove-password.ts'
 import { provePassword } from './prove-password.ts'
 import type { Site } from './same-site.ts'
 import { enforceTransport } from './same-site.ts'
+import { parseScope } from './scope.ts'
 
 export interface PasswordForm {
   readonly email: string
   readonly password: string
   readonly transport: Transport
+  /** What it asks for; `null`: nothing. */
+  readonly scopes: readonly string[] | null
 }
 
 /** A user whose password was right, and the statements that belong to his sign-in. */
@@ -38,7 +41,7 @@ export interface Checked {
  */
 export async function signIn(exchange: Exchange, site: Site): Promise<Response> {
   if (!exchange.runtime.config.passwords.signIn) throw new Denial('no_route')
-  const form = parsePasswordForm(await readBody(exchange.request, ['email', 'password', 'transport']), site)
+  const form = parsePasswordForm(await readBody(exchange.request, ['email', 'password', 'transport', 'scope']), site)
   return issue(exchange, await openByPassword(exchange, form), form.transport, 200)
 }
 
@@ -48,21 +51,21 @@ export async function signIn(exchange: Exchange, site: Site): Promise<Response> 
  */
 export async function openByPassword(exchange: Exchange, form: PasswordForm): Promise<SessionState> {
   const checked = await checkPassword(exchange, form)
-  return openChecked(exchange, checked, form.transport)
+  return openChecked(exchange, checked, form.transport, { scopes: form.scopes })
 }
 
 /**
- * The session of a user whose password was right; `clientId` where it is the console's.
+ * The session of a user whose password was right, with what it asks for; `clientId` where it is the console's.
  * @throws Denial `unavailable`
  */
 export async function openChecked(
   exchange: Exchange,
   { user, statements }: Checked,
   transport: Transport,
-  ofClient: Pick<Proof, 'clientId'> = {},
+  asked: Pick<Proof, 'clientId' | 'scopes'>,
 ): Promise<SessionState> {
   const { id: userId, sessionEpoch, passwordHash } = user
-  const proof = { userId, checked: { sessionEpoch, passwordHash }, amr: ['pwd'], ...ofClient }
+  const proof = { userId, checked: { sessionEpoch, passwordHash }, amr: ['pwd'], ...asked }
   const session = await openFor(exchange, proof, transport, { before: [], after: statements })
   if (session === null) throw new Denial('unavailable', { reason: 'changed since it was checked' })
   return session
@@ -72,12 +75,12 @@ export async function openChecked(
  * The form of sign-in and sign-up, from a client that may have the transport it asks for.
  * @throws Denial `invalid_request`, `cross_site_request`
  */
-export function parsePasswordForm({ email, password, transport = 'cookie' }: Body, site: Site): PasswordForm {
+export function parsePasswordForm({ email, password, transport = 'cookie', scope }: Body, site: Site): PasswordForm {
   if (transport !== 'cookie' && transport !== 'token') throw new Denial('invalid_request', { reason: 'transport' })
   enforceTransport(site, transport)
   const parsed = parseEmail(email)
   if (parsed === null || password === undefined) throw new Denial('invalid_request', { reason: 'email or password' })
-  return { email: parsed, password, transport }
+  return { email: parsed, password, transport, scopes: parseScope(scope) }
 }
 
 /** Configuration asks for the binding where passwords are on; a missing one never serves. */

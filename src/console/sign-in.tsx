@@ -35,7 +35,10 @@ export async function submitSignIn(exchange: Exchange): Promise<Response> {
     exchange,
     async () => {
       const checked = await checkPassword(exchange, parsePasswordForm(body, 'same'), { scope: ADMIN_SCOPE })
-      const session = await openChecked(exchange, checked, 'cookie', { clientId: CONSOLE_CLIENT })
+      const session = await openChecked(exchange, checked, 'cookie', {
+        clientId: CONSOLE_CLIENT,
+        scopes: [ADMIN_SCOPE],
+      })
       return answerSeeOther('/', [cookieOf(exchange, session)])
     },
     (denial) => {

@@ -2,6 +2,7 @@
 
 import { cookieNames } from '../auth/cookies.ts'
 import { Denial } from '../denial.ts'
+import { ADMIN_SCOPE } from '../gateway-scopes.ts'
 import type { Exchange } from '../runtime.ts'
 import { authenticate } from './authenticate.ts'
 import type { Demand } from './authenticate.ts'
@@ -10,7 +11,7 @@ import { enforcePolicy } from './policy.ts'
 
 /** Like a route of `revocation = "session"`. Browsers send no bearer token by themselves, so no other site can use one. */
 const DEMAND: Demand = { access: 'required', acceptsSelf: true, issuers: [], revocation: 'session', onOutage: 'deny' }
-const POLICY = { scopes: ['gatehouse:admin'], roles: [], claims: [], maxAuthAge: null }
+const POLICY = { scopes: [ADMIN_SCOPE], roles: [], claims: [], maxAuthAge: null }
 const KINDS: ReadonlySet<'bearer'> = new Set(['bearer'])
 
 /**

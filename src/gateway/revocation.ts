@@ -2,6 +2,7 @@
 
 import type { Route } from '../config/config.ts'
 import { Denial } from '../denial.ts'
+import { isGatewayScope } from '../gateway-scopes.ts'
 import { describeFault } from '../log.ts'
 import type { Exchange, Runtime } from '../runtime.ts'
 import { findPrincipal, findSession } from '../sessions/lifecycle.ts'
@@ -97,6 +98,7 @@ async function askDatabase(exchange: Exchange, identity: OwnIdentity, rule: Revo
   }
 }
 
+/** A token never gains a scope of the gateway that it was minted without, be its session one that asked for it. */
 async function askForSession(
   { db, config, markers }: Runtime,
   identity: OwnIdentity,
@@ -105,7 +107,8 @@ async function askForSession(
   const session = await findSession(db, sessionId, config.sessions.idleTimeout)
   if (session === null || !session.alive || session.userId !== identity.subject) return { outcome: 'ended' }
   markers.learn(session.userId, session.tokenVersion)
-  return { outcome: 'refreshed', identity: withCurrent(identity, session), session }
+  const scopes = session.scopes.filter((scope) => !isGatewayScope(scope) || identity.scopes.includes(scope))
+  return { outcome: 'refreshed', identity: withCurrent(identity, { ...session, scopes }), session }
 }
 
 /** What a client asked for is the most that its token is good for, whatever it has by now. */

@@ -7,6 +7,7 @@ import { presentRefreshToken } from '../auth/refresh.ts'
 import type { Site } from '../auth/same-site.ts'
 import { enforceTransport } from '../auth/same-site.ts'
 import type { ClientRow } from '../clients/store.ts'
+import { isGatewayScope } from '../gateway-scopes.ts'
 import type { Exchange, Runtime } from '../runtime.ts'
 import { findSession } from '../sessions/lifecycle.ts'
 import { parseSessionToken } from '../sessions/session-token.ts'
@@ -54,7 +55,8 @@ async function grantToClient(exchange: Exchange, form: Body): Promise<Response> 
   const { config, keys, now } = exchange.runtime
   const asked = readScopes(form)
   const client = await requireClient(exchange, form)
-  const scopes = asked ?? client.scopes.filter((scope) => !isOfGateway(scope))
+  // Most tokens go to upstreams, so what the gateway itself obeys has to be asked for by name.
+  const scopes = asked ?? client.scopes.filter((scope) => !isGatewayScope(scope))
   if (!scopes.every((scope) => client.scopes.includes(scope))) throw invalidScope('beyond what the client may have')
   const { id, roles, claims, tokenVersion: version } = client
   const { accessTtl } = config.tokens
@@ -63,11 +65,6 @@ async function grantToClient(exchange: Exchange, form: Body): Promise<Response> 
   const times = { issuedAt, expiresAt: issuedAt + accessTtl }
   const token = await mintClientToken(keys, { ...who, ...times, scopes, roles, claims, version })
   return answerJson({ access_token: token, token_type: 'Bearer', expires_in: accessTtl, scope: scopes.join(' ') })
-}
-
-/** What the gateway itself obeys is in a token only where it was asked for by name: most tokens go to upstreams. */
-function isOfGateway(scope: string): boolean {
-  return scope.startsWith('gatehouse:')
 }
 
 function isSameSet(left: readonly string[], right: readonly string[]): boolean {

@@ -26,7 +26,7 @@ export async function showSignIn(exchange: Exchange): Promise<Response> {
   const { config } = exchange.runtime
   if (!canSignIn(config)) throw new Denial('no_route')
   const returnTo = readReturnTo(config, exchange.head.url)
-  const form = { config, returnTo, email: '', problem: null }
+  const form = { config, returnTo, scope: null, email: '', problem: null }
   if (queryOf(exchange.head.url).get('prompt') === 'login') return answerForm({ ...form, isAgain: true })
   const { outcome, cookies } = await findVisitor(exchange)
   if (outcome === 'signed-in') return answerSeeOther(returnTo ?? pagePath(config, 'account'), cookies)
@@ -40,14 +40,15 @@ export async function showSignIn(exchange: Exchange): Promise<Response> {
 export async function submitSignIn(exchange: Exchange, site: Site): Promise<Response> {
   const { config } = exchange.runtime
   if (!config.passwords.signIn) throw new Denial('no_route')
-  const body = await readBody(exchange.request, ['email', 'password', 'return_to'])
+  const body = await readBody(exchange.request, ['email', 'password', 'return_to', 'scope'])
+  const scope = body['scope'] ?? null
   const returnTo = parseReturnTo(config, body['return_to'])
   const email = body['email'] ?? ''
   return submitOrShow(
     exchange,
     async () => answerSignedIn(exchange, await openByPassword(exchange, parsePasswordForm(body, site)), returnTo),
     (denial) => {
-      const form = { config, returnTo, email, problem: signInProblem(denial, email), isAgain: false }
+      const form = { config, returnTo, scope, email, problem: signInProblem(denial, email), isAgain: false }
       return answerForm(form, { status: denial.status, headers: denialHeaders(denial) })
     },
   )
@@ -56,6 +57,8 @@ export async function submitSignIn(exchange: Exchange, site: Site): Promise<Resp
 interface Form {
   readonly config: Config
   readonly returnTo: string | null
+  /** What a form of the site's own asks for. */
+  readonly scope: string | null
   readonly email: string
   readonly problem: Problem | null
   /** True where whoever is signed in is asked once more. */
@@ -87,7 +90,7 @@ function Content(form: Form): JSX.Element {
   )
 }
 
-function PasswordForm({ config, returnTo, email, problem }: Form): JSX.Element {
+function PasswordForm({ config, returnTo, scope, email, problem }: Form): JSX.Element {
   return (
     <form class="fields" method="post" action={pagePath(config, 'sign-in')}>
       <Field
@@ -97,6 +100,7 @@ function PasswordForm({ config, returnTo, email, problem }: Form): JSX.Element {
         {...{ name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password', problem }}
       />
       <Carried name="return_to" value={returnTo} />
+      <Carried name="scope" value={scope} />
       <button class="whole">Sign in</button>
     </form>
   )

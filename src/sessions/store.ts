@@ -1,7 +1,7 @@
 // The SQL of users' versions and of sessions: a function a statement, races decided in SQL on D1's clock.
 
 import type { Database, Source } from '../database.ts'
-import { IS_GATEWAY_SCOPE } from '../gateway-scopes.ts'
+import { IS_GATEWAY_SCOPE, scopesOfSession } from '../gateway-scopes.ts'
 import { isObject } from '../json.ts'
 import type { JsonObject } from '../json.ts'
 import { readInteger, readNullable, readObject, readText, readTexts } from '../rows.ts'
@@ -26,6 +26,7 @@ export interface SessionState {
   /** 0 before the first marker was put. */
   readonly publishedVersion: number
   readonly roles: readonly string[]
+  /** What `scopesOfSession` leaves of the user's. */
   readonly scopes: readonly string[]
   readonly claims: JsonObject
 }
@@ -64,6 +65,8 @@ export interface NewSession {
   readonly checked: { readonly sessionEpoch: number; readonly passwordHash: string | null }
   readonly amr: readonly string[]
   readonly clientId?: typeof CONSOLE_CLIENT
+  /** What the sign-in asked for; absent or `null`: nothing. */
+  readonly scopes?: readonly string[] | null
   /** Absent: signed in here and now. */
   readonly provider?: ProviderSession
   readonly absoluteTimeout: number
@@ -82,7 +85,7 @@ export function selectSession(db: Database, sessionId: string, idleTimeout: numb
   return db
     .prepare(
       `SELECT s.id, s.user_id, s.client_id, (${ALIVE}) AS alive, s.generation, s.successor_presented, s.rotated_at,
-         unixepoch() AS read_at, s.auth_time, s.amr,
+         unixepoch() AS read_at, s.auth_time, s.amr, s.scopes AS asked_scopes,
          min(s.expires_at, s.last_seen_at + ?1) AS ends_at,
          u.token_version, coalesce(u.published_version, 0) AS published_version, u.roles, u.scopes, u.claims
        FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?2`,
@@ -120,9 +123,9 @@ export function insertSession(db: Database, session: NewSession): D1PreparedStat
   return db
     .prepare(
       `INSERT INTO sessions (id, user_id, session_epoch, rotated_at, created_at, last_seen_at, expires_at, auth_time,
-         amr, user_agent, address, provider, provider_subject, provider_session, id_token_hint, client_id)
+         amr, user_agent, address, provider, provider_subject, provider_session, id_token_hint, client_id, scopes)
        SELECT ?1, u.id, u.session_epoch, unixepoch(), unixepoch(), unixepoch(), unixepoch() + ?5,
-         min(coalesce(?9, unixepoch()), unixepoch()), ?6, ?7, ?8, ?10, ?11, ?12, ?13, ?15
+         min(coalesce(?9, unixepoch()), unixepoch()), ?6, ?7, ?8, ?10, ?11, ?12, ?13, ?15, ?16
        FROM users u
        WHERE u.id = ?2 AND u.session_epoch = ?3 AND u.password_hash IS ?4 AND u.disabled_at IS NULL AND NOT ${LOGGED_OUT}`,
     )
@@ -142,6 +145,7 @@ export function insertSession(db: Database, session: NewSession): D1PreparedStat
       session.provider?.idToken ?? null,
       session.provider?.issuedAt ?? null,
       session.clientId ?? 'gatehouse',
+      textsOf(session.scopes ?? null),
     )
 }
 
@@ -522,7 +526,7 @@ export function parseSession(row: unknown): SessionState | null {
     tokenVersion: readInteger(row['token_version']),
     publishedVersion: readInteger(row['published_version']),
     roles: readTexts(row['roles']),
-    scopes: readTexts(row['scopes']),
+    scopes: scopesOfSession(readNullable(row['asked_scopes'], readTexts), readTexts(row['scopes'])),
     claims: readObject(row['claims']),
   }
 }

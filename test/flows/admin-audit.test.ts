@@ -7,7 +7,7 @@ import { insertAudit } from '../../src/audit/store.ts'
 import { createClient } from '../../src/clients/lifecycle.ts'
 import { isObject } from '../../src/json.ts'
 import { createKey } from '../../src/keys/lifecycle.ts'
-import { administer, administrator, askAs, everything, trail } from '../support/admin.ts'
+import { administer, administrator, askAs, everything, signInAsAdministrator, trail } from '../support/admin.ts'
 import type { Answer, Ask } from '../support/admin.ts'
 import { createWorld, insertUser, UPSTREAM, user } from '../support/world.ts'
 
@@ -104,7 +104,7 @@ describe('every write', () => {
     async ({ method, path }) => {
       const here = await world()
       await insertUser(administrator)
-      const { access } = await here.signInForTokens(administrator.id)
+      const { access } = await signInAsAdministrator(here)
       const victim = await here.signInForTokens()
       const { session } = await (await here.bearer(victim.access, '/auth/session')).json<{ readonly session: string }>()
       const filled = path.replace(':id', await idFor(path)).replace(':session', session)

@@ -229,6 +229,7 @@ describe('creating a user', () => {
       email: 'second@example.com',
       password: PASSWORD,
       transport: 'token',
+      scope: 'gatehouse:admin',
     })
     const { access_token: token } = await signedIn.json<{ readonly access_token: string }>()
     expect((await world.bearer(token, '/auth/admin/users')).status).toBe(200)

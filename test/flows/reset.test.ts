@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 
 import type { Ask } from '../support/admin.ts'
-import { administer, administrator, everything, trail } from '../support/admin.ts'
+import { administer, administrator, everything, signInAsAdministrator, trail } from '../support/admin.ts'
 import { createWorld, insertUser, ISSUER, PASSWORD, UPSTREAM, user } from '../support/world.ts'
 import type { World } from '../support/world.ts'
 
@@ -170,7 +170,7 @@ describe('a reset link', () => {
   it('is neither made nor taken where passwords are off', async () => {
     const world = await createWorld({ routes, vars: { PASSWORDS: { sign_in: false } } })
     await insertUser(administrator)
-    const { access } = await world.signInForTokens(administrator.id)
+    const { access } = await signInAsAdministrator(world)
     const made = await world.bearer(access, `/auth/admin/users/${user.id}/reset-link`, { method: 'POST' })
     expect([made.status, (await reset(world, 'x')).status]).toEqual([404, 404])
   })

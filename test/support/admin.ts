@@ -26,9 +26,13 @@ export type Ask = (method: string, path: string, body?: unknown, headers?: Recor
 /** Asks as an administrator who has just signed in. What is answered otherwise than the document says fails the test. */
 export async function administer(world: World): Promise<Ask> {
   await insertUser(administrator)
-  const { access } = await world.signInForTokens(administrator.id)
+  const { access } = await signInAsAdministrator(world)
   return (method, path, body, headers = {}) => askAs(world, access, { method, path, body, headers })
 }
+
+/** Tokens that ask for what the admin API wants. */
+export const signInAsAdministrator = (world: World): ReturnType<World['signInForTokens']> =>
+  world.signInForTokens(administrator.id, ['gatehouse:admin'])
 
 interface Question {
   readonly method: string

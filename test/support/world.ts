@@ -153,18 +153,23 @@ export async function createWorld(options: WorldOptions = {}) {
       return now
     },
     /** An API client that is signed in, without the costs of a password. */
-    signInForTokens: async (userId = user.id) => {
-      const body: unknown = await (await openDirectly(env_, 'token', userId)).json()
+    signInForTokens: async (userId = user.id, scopes: readonly string[] | null = null) => {
+      const body: unknown = await (await openDirectly(env_, 'token', userId, scopes)).json()
       if (!isObject(body)) throw new Error('no tokens')
       return { access: String(body['access_token']), refresh: String(body['refresh_token']) }
     },
     /** The `Cookie` header of a browser that is signed in. */
-    signInForCookies: async () => cookieHeader(await openDirectly(env_, 'cookie', user.id)),
+    signInForCookies: async () => cookieHeader(await openDirectly(env_, 'cookie', user.id, null)),
   }
 }
 
 /** What signing in does once the password was right. */
-async function openDirectly(env_: JsonObject, transport: Transport, userId: string): Promise<Response> {
+async function openDirectly(
+  env_: JsonObject,
+  transport: Transport,
+  userId: string,
+  scopes: readonly string[] | null,
+): Promise<Response> {
   const loaded = await loadRuntime(env_)
   if (loaded.outcome !== 'ready') throw new Error(loaded.problems.join(', '))
   const context = createExecutionContext()
@@ -172,7 +177,7 @@ async function openDirectly(env_: JsonObject, transport: Transport, userId: stri
   const { runtime } = loaded
   const request = new Request(ISSUER)
   const exchange = { request, head: request, requestId: 'test', clientAddress: null, runtime, note: null, waitUntil }
-  const proof = { userId, checked: { sessionEpoch: await epochOf(userId), passwordHash }, amr: ['pwd'] }
+  const proof = { userId, checked: { sessionEpoch: await epochOf(userId), passwordHash }, amr: ['pwd'], scopes }
   const session = await openFor(exchange, proof, transport, { before: [], after: [] })
   if (session === null) throw new Error('no session')
   const response = await issue(exchange, session, transport, 200)

@@ -7,6 +7,8 @@ import { hashPassword, verifyPassword } from '../../src/accounts/passwords.ts'
 
 vi.mock('node:crypto', { spy: true })
 
+const encode = (bytes: Buffer) => bytes.toString('base64').replaceAll('=', '')
+
 beforeEach(() => {
   vi.mocked(scrypt).mockClear()
 })
@@ -33,7 +35,6 @@ describe('verifying a password', () => {
   it('does today’s work too where the stored hash is a cheaper one, for a right password and a wrong one', async () => {
     const salt = Buffer.alloc(16)
     const key = scryptSync('correct horse battery', salt, 32, { N: 4096, r: 8, p: 1 })
-    const encode = (bytes: Buffer) => bytes.toString('base64').replaceAll('=', '')
     const cheap = `$scrypt$ln=12,r=8,p=1$${encode(salt)}$${encode(key)}`
 
     for (const [password, outcome] of [
