@@ -10,12 +10,16 @@ import { metadataOf, requireProvider } from './provider.ts'
  * be asked: signing out here never waits for it to come back.
  */
 export async function findProviderLogout(exchange: Exchange, began: Beginning): Promise<string | null> {
-  const { issuer, authPath } = exchange.runtime.config
+  const { config, sessionKeys } = exchange.runtime
+  const { issuer, authPath } = config
+  const { sessionId, sealedIdToken: sealed } = began
+  const { openText } = await import('../sealed-text.ts')
+  const idToken = sealed === null ? null : openText(sessionKeys, sessionId, sealed)
   try {
     const provider = requireProvider(exchange, began.id)
     const metadata = await metadataOf(exchange, provider)
     const postLogoutRedirectUri = `${issuer}${authPath}/sign-in`
-    return endSessionUrl(metadata, provider, { idToken: began.idToken, postLogoutRedirectUri })
+    return endSessionUrl(metadata, provider, { idToken, postLogoutRedirectUri })
   } catch {
     return null
   }
