@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS d1_migrations (
   applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL
 );
 INSERT INTO d1_migrations (name)
-  SELECT value FROM json_each('["0001_first_release.sql", "0002_providers.sql", "0003_operations.sql", "0004_console.sql", "0007_refusals.sql", "0008_scopes.sql"]')
+  SELECT value FROM json_each('["0001_first_release.sql", "0002_providers.sql", "0003_operations.sql", "0004_console.sql", "0005_sessions.sql", "0007_refusals.sql", "0008_scopes.sql"]')
   WHERE NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'users')
     AND NOT EXISTS (SELECT 1 FROM d1_migrations);
 
@@ -62,19 +62,35 @@ CREATE TABLE IF NOT EXISTS sessions (
   address TEXT,
   ended_at INTEGER,
   end_reason TEXT,
+  replaced_at INTEGER,
+  least_version INTEGER NOT NULL DEFAULT 0,
+  id_token_sealed TEXT,
   scopes TEXT
 ) STRICT;
 
-CREATE INDEX IF NOT EXISTS sessions_by_user ON sessions (user_id, created_at);
+-- Those that have not ended come first, the oldest first; then the ended ones by their end.
+CREATE INDEX IF NOT EXISTS sessions_of_user ON sessions (user_id, ended_at, created_at);
 
 -- What the cron looks for: over, one way or another.
 CREATE INDEX IF NOT EXISTS sessions_over ON sessions (coalesce(ended_at, expires_at));
 
 -- What a provider's logout token looks for, and the cron: ID tokens of sessions that nobody has used for long.
-CREATE INDEX IF NOT EXISTS sessions_by_provider ON sessions (provider, provider_subject) WHERE provider IS NOT NULL;
-CREATE INDEX IF NOT EXISTS sessions_by_provider_session ON sessions (provider, provider_session)
-  WHERE provider_session IS NOT NULL;
-CREATE INDEX IF NOT EXISTS sessions_by_hint ON sessions (last_seen_at) WHERE id_token_hint IS NOT NULL;
+CREATE INDEX IF NOT EXISTS sessions_living_by_subject ON sessions (provider, provider_subject)
+  WHERE provider IS NOT NULL AND ended_at IS NULL;
+CREATE INDEX IF NOT EXISTS sessions_living_by_provider_session ON sessions (provider, provider_session)
+  WHERE provider_session IS NOT NULL AND ended_at IS NULL;
+CREATE INDEX IF NOT EXISTS sessions_by_sealed_id_token ON sessions (last_seen_at) WHERE id_token_sealed IS NOT NULL;
+
+-- Addresses from which a user has signed in: guesses of others never keep the user out there.
+CREATE TABLE IF NOT EXISTS known_addresses (
+  user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  address TEXT NOT NULL,
+  seen_at INTEGER NOT NULL,
+  PRIMARY KEY (user_id, address)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS known_addresses_of_user ON known_addresses (user_id, seen_at);
+CREATE INDEX IF NOT EXISTS known_addresses_by_age ON known_addresses (seen_at);
 
 -- Who somebody is at a provider. Nobody is found by an e-mail.
 CREATE TABLE IF NOT EXISTS identities (
@@ -99,6 +115,8 @@ CREATE TABLE IF NOT EXISTS logout_tokens (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX IF NOT EXISTS logout_tokens_by_age ON logout_tokens (expires_at);
+CREATE INDEX IF NOT EXISTS logout_tokens_by_subject ON logout_tokens (provider, subject, issued_at);
+CREATE INDEX IF NOT EXISTS logout_tokens_by_session ON logout_tokens (provider, provider_session, issued_at);
 
 -- OAuth clients. Each is a user too (id `cli_…`, no e-mail, no password): roles, scopes, claims, version and end are his.
 CREATE TABLE IF NOT EXISTS clients (

@@ -58,7 +58,7 @@ export function insertAttempt(
     .prepare(
       `WITH known (is_known) AS (
          SELECT EXISTS (
-           SELECT 1 FROM users u JOIN sessions s ON s.user_id = u.id WHERE u.email = ?3 AND s.address = ?2)
+           SELECT 1 FROM users u JOIN known_addresses k ON k.user_id = u.id WHERE u.email = ?3 AND k.address = ?2)
        ), rules (address, free, binds) AS (
          SELECT ?2, 4, 1
          UNION ALL SELECT ?4, 12, NOT is_known FROM known WHERE ?4 IS NOT NULL

@@ -4,7 +4,7 @@ import { keepAdministrator } from '../accounts/administrators-store.ts'
 import type { AuditAction, AuditDetails } from '../audit/store.ts'
 import { announceEnded } from '../auth/effective.ts'
 import type { Ended } from '../sessions/lifecycle.ts'
-import { countAlive, parseCount, parseRaised, raiseEpochOf } from '../sessions/store.ts'
+import { countAlive, endOfOldEpoch, parseCount, parseRaised, raiseEpochOf } from '../sessions/store.ts'
 import { ENDED } from './ended.ts'
 import { answerUser } from './find-users.ts'
 import { operation } from './operation.ts'
@@ -71,6 +71,7 @@ async function stop(
       guards,
       countAlive(db, userId, config.sessions.idleTimeout),
       raise(db, userId),
+      endOfOldEpoch(db, userId, action === 'user.disable' ? 'disabled' : 'admin'),
       record(actor, action, userId, details),
     ],
   })

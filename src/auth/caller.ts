@@ -1,13 +1,26 @@
 // Who calls one of the gateway's own URLs, as far as a credential alone can tell.
 
+/** What an access token says of itself. */
+export interface ProvedAccess {
+  /** Unix seconds, `exp`. */
+  readonly expiresAt: number
+  /** `ver`. */
+  readonly version: number
+}
+
 /** Proved by an access token's signature or a session token's mac; whether the session is alive, D1 says. */
 export type Caller =
   | {
-      /** `cookies`: an access cookie beside the session cookie of the same session. */
-      readonly via: 'bearer' | 'cookies'
+      readonly via: 'bearer'
       readonly sessionId: string
-      /** Unix seconds, `exp` of the access token. */
-      readonly accessExpiresAt: number
+      readonly access: ProvedAccess
+    }
+  | {
+      /** An access cookie beside the session cookie of the same session. */
+      readonly via: 'cookies'
+      readonly sessionId: string
+      readonly generation: number
+      readonly access: ProvedAccess
     }
   | {
       /** A session cookie alone. */

@@ -8,9 +8,11 @@ import { findBrokenColumn, runBatch } from '../database.ts'
 import { Denial } from '../denial.ts'
 import { isReservedId } from '../reserved-ids.ts'
 import type { Runtime } from '../runtime.ts'
+import { boundPast } from '../sessions/lifecycle.ts'
 import type { NewSession, RaisedVersion, SessionState } from '../sessions/store.ts'
 import {
   awaitMarker,
+  endOfOldEpoch,
   endSession,
   endSurplus,
   insertVouchedSession,
@@ -102,6 +104,7 @@ function stepsOf(means: Means, member: ControlMember): readonly Step[] {
     ...guardingSteps(means, userId),
     ...tell(db, teller, 'session.end', { reason: 'upstream' }, ended).map(write),
     raise(raiseEpochOf(db, userId)),
+    write(endOfOldEpoch(db, userId, 'upstream')),
   ]
 }
 
@@ -122,6 +125,7 @@ function openingSteps(means: Means, { userId, profile }: Extract<ControlMember, 
     raise(raiseVersionForSurplus(db, userId, idleTimeout, maxPerUser)),
     write(endSurplus(db, userId, idleTimeout, maxPerUser)),
     ...tell(db, teller, 'sign_in', {}, openedSession(device.sessionId)).map(write),
+    ...boundPast(db, { ...device, userId }, idleTimeout).map(write),
   ]
 }
 

@@ -46,6 +46,26 @@ export async function issue(
     : issueCookies(runtime, session, status)
 }
 
+/** What an answer carries of a session whose credential was replaced: cookies, or members for its body. */
+export interface Credentials {
+  readonly cookies: readonly string[]
+  readonly members: Readonly<Record<string, unknown>>
+}
+
+/** The credentials of a session beside whatever else an answer says. */
+export async function credentialsOf(
+  runtime: Runtime,
+  session: SessionState,
+  transport: Transport,
+): Promise<Credentials> {
+  if (transport === 'token') {
+    const refreshToken = formatSessionToken(runtime.sessionKeys, 'r', session)
+    return { cookies: [], members: await tokensOf(runtime, session, refreshToken) }
+  }
+  const now = runtime.now()
+  return { cookies: cookiesFor(runtime, session, await mintFor(runtime, session, now), now), members: {} }
+}
+
 /** RFC 6749 §5.1. Without a refresh token the client keeps the one that it has (§6). */
 export async function issueTokens(
   runtime: Runtime,
@@ -53,15 +73,22 @@ export async function issueTokens(
   refreshToken: string | null,
   status: 200 | 201,
 ): Promise<Response> {
+  return answerJson(await tokensOf(runtime, session, refreshToken), [], status)
+}
+
+async function tokensOf(
+  runtime: Runtime,
+  session: SessionState,
+  refreshToken: string | null,
+): Promise<Readonly<Record<string, unknown>>> {
   const now = runtime.now()
-  const body = {
+  return {
     access_token: await mintFor(runtime, session, now),
     token_type: 'Bearer',
     expires_in: accessExpiry(runtime.config, session, now) - now,
     ...(refreshToken !== null && { refresh_token: refreshToken }),
     scope: session.scopes.join(' '),
   }
-  return answerJson(body, [], status)
 }
 
 async function issueCookies(runtime: Runtime, session: SessionState, status: number): Promise<Response> {

@@ -6,13 +6,20 @@ import type { OtherStatements } from '../sessions/lifecycle.ts'
 import { openSession } from '../sessions/lifecycle.ts'
 import { publish } from '../sessions/publish.ts'
 import { newSessionId, parseSessionToken } from '../sessions/session-token.ts'
-import type { NewSession, SessionState } from '../sessions/store.ts'
+import type { NewSession, ProviderSession, SessionState } from '../sessions/store.ts'
 import { cookieNames, readCookies } from './cookies.ts'
 import type { Transport } from './issue.ts'
 import { tellerFor } from './teller.ts'
 
 /** What was proved; the session opens only if epoch and password still are what was checked. */
-export type Proof = Pick<NewSession, 'userId' | 'checked' | 'amr' | 'provider' | 'clientId' | 'scopes'>
+export interface Proof extends Pick<NewSession, 'userId' | 'checked' | 'amr' | 'clientId' | 'scopes'> {
+  readonly provider?: ProviderSignIn
+}
+
+/** What a provider says of a sign-in; the ID token, in the clear here, is kept encrypted. */
+export interface ProviderSignIn extends Omit<ProviderSession, 'sealedIdToken'> {
+  readonly idToken: string | null
+}
 
 /** Characters of a `User-Agent` that are kept for the list of devices. */
 const USER_AGENT_LENGTH = 256
@@ -32,13 +39,25 @@ export async function openFor(
 ): Promise<SessionState | null> {
   const { runtime, waitUntil } = exchange
   const kind = proof.clientId === undefined ? 'c' : 'a'
-  const session = { ...describeNew(exchange), ...(kind === 'a' && limitsOfConsole(runtime)), ...proof }
+  const { provider, ...proved } = proof
+  const device = describeNew(exchange)
+  const began = provider === undefined ? {} : { provider: await keptOf(runtime, device.sessionId, provider) }
+  const session = { ...device, ...(kind === 'a' && limitsOfConsole(runtime)), ...proved, ...began }
   const replaced = transport === 'cookie' ? findBrowserSession(exchange, kind) : null
   const teller = tellerFor(exchange, proof.userId)
   const opened = await openSession(runtime.db, runtime.config.sessions, session, replaced, others, teller)
   if (opened.outcome === 'refused') return null
   waitUntil(Promise.all(opened.raised.map((user) => publish(runtime, user))))
   return opened.session
+}
+
+async function keptOf(
+  { sessionKeys }: Runtime,
+  sessionId: string,
+  { idToken, ...said }: ProviderSignIn,
+): Promise<ProviderSession> {
+  const { sealText } = await import('../sealed-text.ts')
+  return { ...said, sealedIdToken: idToken === null ? null : sealText(sessionKeys, sessionId, idToken) }
 }
 
 function limitsOfConsole({ config }: Runtime): Pick<NewSession, 'absoluteTimeout'> {

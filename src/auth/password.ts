@@ -5,7 +5,7 @@ import { passwordProblem } from '../accounts/password-policy.ts'
 import { Denial } from '../denial.ts'
 import { addressBlock } from '../rate-limit.ts'
 import type { Exchange } from '../runtime.ts'
-import type { Ended } from '../sessions/lifecycle.ts'
+import type { PasswordChanged } from '../sessions/lifecycle.ts'
 import { changePassword } from '../sessions/lifecycle.ts'
 import type { SessionState } from '../sessions/store.ts'
 import type { Body } from './body.ts'
@@ -13,6 +13,7 @@ import { readBody } from './body.ts'
 import type { Caller } from './caller.ts'
 import { usesCookies } from './caller.ts'
 import { announceEnded } from './effective.ts'
+import { credentialsOf } from './issue.ts'
 import { provePassword } from './prove-password.ts'
 import type { Site } from './same-site.ts'
 import { enforceTransport } from './same-site.ts'
@@ -26,7 +27,8 @@ export interface PasswordChangeForm {
 }
 
 /**
- * `POST /auth/password`. The session that asks lives on.
+ * `POST /auth/password`. The session that asks lives on with a new credential, which the answer carries: no copy of the
+ * one before is honoured (ASVS 7.2.4).
  * @throws Denial `invalid_request`, `cross_site_request`, `rate_limited`, `invalid_sign_in` (a wrong current one),
  *   `credential_required`, `invalid_token`, `session_ended`
  */
@@ -36,18 +38,21 @@ export async function replaceOwnPassword(exchange: Exchange, site: Site, caller:
   enforceTransport(site, usesCookies(caller) ? 'cookie' : 'token')
   await enforceAddressLimit(exchange)
   const living = await requireLiving(exchange, caller)
-  return announceEnded(exchange, await changeOwnPassword(exchange, living.session, form), living.cookies)
+  const changed = await changeOwnPassword(exchange, living.session, form)
+  const transport = usesCookies(caller) ? 'cookie' : 'token'
+  const { cookies, members } = await credentialsOf(exchange.runtime, changed.session, transport)
+  return announceEnded(exchange, changed, cookies, async () => members)
 }
 
 /**
- * Proves the current password and sets the new one; the other sessions end. Does NOT publish.
+ * Proves the current password and sets the new one; the other sessions end, and this one has a new credential. Does NOT publish.
  * @throws Denial `rate_limited`, `invalid_sign_in`, `unavailable`
  */
 export async function changeOwnPassword(
   exchange: Exchange,
   session: SessionState,
   { current, next }: PasswordChangeForm,
-): Promise<Ended> {
+): Promise<PasswordChanged> {
   const { db, config, hashing } = exchange.runtime
   const { user, ticket, to } = await hashing.admit(exchange, async (passwords) => {
     const taken = await takeTicketOfUser(db, session.userId, addressBlock(exchange.clientAddress))

@@ -12,12 +12,13 @@ import { CONSOLE_CLIENT } from '../sessions/store.ts'
 import { clearingCookies, cookieNames } from './cookies.ts'
 import { tellerFor } from './teller.ts'
 
-export type Living = Exclude<Presented, { readonly outcome: 'ended' }>
+export type Living = Exclude<Presented, { readonly outcome: 'ended' | 'superseded' }>
 
 /**
  * The living session of a token whose mac is good. One round trip; none for a token that was refused a moment ago.
  * A cookie is rotated every `rotate_after`, a refresh token each time but for its first moments.
- * @throws Denial `session_ended`, which clears both cookies where the token is a cookie
+ * @throws Denial `session_ended`, which clears both cookies where the token is a cookie, but for one that was replaced a moment
+ *   ago: its browser may have the new one by now
  */
 export async function presentFor(exchange: Exchange, kind: SessionTokenKind, token: SessionToken): Promise<Living> {
   const { runtime, waitUntil } = exchange
@@ -27,6 +28,7 @@ export async function presentFor(exchange: Exchange, kind: SessionTokenKind, tok
   const spacing = kind === 'r' ? 2 * grace : rotateAfter
   const teller = tellerFor(exchange, STRANGER)
   const presented = await presentToken(runtime.db, { ...token, idleTimeout, spacing, grace }, teller)
+  if (presented.outcome === 'superseded') throw new Denial('session_ended', { reason: 'credential replaced' })
   if (presented.outcome !== 'ended' && isOfKind(presented.session, kind)) return presented
   if (presented.outcome === 'ended') waitUntil(Promise.all(presented.raised.map((user) => publish(runtime, user))))
   runtime.ended.remember(name)

@@ -8,8 +8,9 @@ import { runBatch } from '../database.ts'
 import { Denial } from '../denial.ts'
 import type { Exchange } from '../runtime.ts'
 import { insertIdentityOfSession } from '../sessions/provider-store.ts'
-import type { ProviderSession, SessionState } from '../sessions/store.ts'
+import type { SessionState } from '../sessions/store.ts'
 import { newIdentity } from '../sessions/told-store.ts'
+import type { ProviderSignIn } from './open.ts'
 import { openFor } from './open.ts'
 import { tellerFor } from './teller.ts'
 
@@ -20,7 +21,7 @@ import { tellerFor } from './teller.ts'
  */
 export async function openForIdentity(
   exchange: Exchange,
-  provider: ProviderSession,
+  provider: ProviderSignIn,
   amr: readonly string[],
 ): Promise<SessionState> {
   const identity = { provider: provider.id, subject: provider.subject }
@@ -62,7 +63,7 @@ async function findUser({ runtime }: Exchange, identity: ProviderIdentity): Prom
 async function openForKnown(
   exchange: Exchange,
   { id: userId, sessionEpoch, passwordHash, disabledAt }: UserRow,
-  provider: ProviderSession,
+  provider: ProviderSignIn,
   amr: readonly string[],
 ): Promise<SessionState> {
   if (disabledAt !== null) throw new Denial('invalid_sign_in', { reason: 'disabled' })
@@ -76,7 +77,7 @@ async function openForKnown(
 async function openForNew(
   exchange: Exchange,
   identity: ProviderIdentity,
-  provider: ProviderSession,
+  provider: ProviderSignIn,
   amr: readonly string[],
 ): Promise<SessionState | null> {
   const { db } = exchange.runtime

@@ -10,6 +10,7 @@ import { removeOldFigures } from '../figures/store.ts'
 import { removeOldRevocations } from '../issuers/store.ts'
 import { removeOldResets } from '../resets/store.ts'
 import type { Runtime } from '../runtime.ts'
+import { removeOldAddresses } from '../sessions/past-store.ts'
 import { dropOldHints, removeOldLogoutTokens } from '../sessions/provider-store.ts'
 import { removeOldSessions } from '../sessions/store.ts'
 import { removeOldDeliveries } from '../webhooks/store.ts'
@@ -22,7 +23,7 @@ const BATCHES = 20
 const DAY = 86_400
 /**
  * Seconds that a session is kept when it has ended or expired. Nothing needs it then: to every token of it a session that is
- * gone is dead. It is there to be looked at, and to know its user's addresses.
+ * gone is dead. It is there to be looked at.
  */
 const SESSIONS_KEPT = 30 * DAY
 const DELIVERIES_KEPT = 7 * DAY
@@ -39,6 +40,7 @@ export async function removeOver({ db, config, log }: Pick<Runtime, 'db' | 'conf
       removeOldRevocations(db, lifetimesOf(config), BATCH),
       dropOldHints(db, config.sessions.idleTimeout, BATCH),
       removeOldSessions(db, SESSIONS_KEPT, BATCH),
+      removeOldAddresses(db, config.sessions.absoluteTimeout + SESSIONS_KEPT, BATCH),
       removeOldDeliveries(db, DELIVERIES_KEPT, BATCH),
       removeOldFigures(db, BATCH),
       removeOldAudit(db, config.audit.retention, BATCH),

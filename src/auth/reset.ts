@@ -8,7 +8,7 @@ import { Denial } from '../denial.ts'
 import { comingReset, deleteReset, parseReset, resetPassword, selectReset } from '../resets/store.ts'
 import type { Exchange } from '../runtime.ts'
 import type { Ended } from '../sessions/lifecycle.ts'
-import { countAlive, parseCount, parseRaised } from '../sessions/store.ts'
+import { countAlive, endOfOldEpoch, parseCount, parseRaised } from '../sessions/store.ts'
 import type { Body } from './body.ts'
 import { readBody } from './body.ts'
 import { announceEnded } from './effective.ts'
@@ -63,6 +63,7 @@ export async function useLink(exchange: Exchange, { token, password }: ResetForm
     countAlive(db, userId, config.sessions.idleTimeout),
     tell(db, tellerFor(exchange, null), 'password.reset', {}, comingReset(tokenHash)),
     resetPassword(db, tokenHash, passwordHash),
+    endOfOldEpoch(db, userId, 'reset'),
     deleteReset(db, tokenHash),
   ])
   const user = parseRaised(raised?.[0])

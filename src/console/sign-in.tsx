@@ -1,4 +1,4 @@
-// Signs administrators in and out of the console. A right password without the scope is answered like a wrong one.
+// Signs administrators in and out of the console: a right password without the scope is answered like a wrong one.
 
 import type { JSX } from 'hono/jsx/jsx-runtime'
 

@@ -83,12 +83,13 @@ async function judgeUntrusted(
   demand: Demand,
 ): Promise<Authenticated> {
   const standing = await judgeRemembered(exchange, token, remembered, demand)
-  if (standing.outcome === 'ended') throw refuseEnded(remembered.identity)
+  if (standing.outcome === 'replaced') throw refuseToken('credential replaced')
+  if (standing.outcome === 'ended') throw refuseToken(remembered.identity.session === null ? 'revoked' : 'session over')
   return { identity: standing.identity, renewal: null }
 }
 
-function refuseEnded({ session }: Identity): Denial {
-  return new Denial('invalid_token', { reason: session === null ? 'revoked' : 'session over' })
+function refuseToken(reason: string): Denial {
+  return new Denial('invalid_token', { reason })
 }
 
 /** D1's answer replaces what the isolate remembers of the token, a death included. */
@@ -125,6 +126,7 @@ async function judgeCookies(
   if (access === null || remembered === null) return renewInline(exchange, await renewFor(exchange, session, demand))
   const standing = await judgeRemembered(exchange, access, remembered, demand)
   if (standing.outcome === 'ended') throw sessionEnded(exchange.runtime.config.insecureCookies)
+  if (standing.outcome === 'replaced') return renewInline(exchange, await renewFor(exchange, session, demand))
   const current = standing.outcome === 'refreshed' ? standing.session : null
   if (current !== null && remembered.identity.version !== current.tokenVersion)
     return renewInline(exchange, await renewAccess(exchange, current))

@@ -1,9 +1,10 @@
 // Who calls one of the gateway's own URLs: an access token or a session cookie, as good as it proves itself.
 
-import type { Caller } from '../auth/caller.ts'
+import type { Caller, ProvedAccess } from '../auth/caller.ts'
 import { cookieNames } from '../auth/cookies.ts'
 import type { Exchange } from '../runtime.ts'
 import { parseSessionToken } from '../sessions/session-token.ts'
+import type { Identity } from '../tokens/identity.ts'
 import { findAccess } from './authenticate.ts'
 import type { Credential } from './credential.ts'
 import { readCredential } from './credential.ts'
@@ -26,8 +27,8 @@ export async function findCaller(exchange: Exchange): Promise<Caller | null> {
 
 async function findBearer(exchange: Exchange, token: string): Promise<Caller | null> {
   const { identity } = await verifyRemembered(exchange, token, OWN_TOKENS)
-  const { session, expiresAt } = identity
-  return session === null ? null : { via: 'bearer', sessionId: session, accessExpiresAt: expiresAt }
+  const { session } = identity
+  return session === null ? null : { via: 'bearer', sessionId: session, access: accessOf(identity) }
 }
 
 async function findCookie(
@@ -38,5 +39,9 @@ async function findCookie(
   if (token === null) return null
   const remembered = await findAccess(exchange, token, access)
   if (remembered === null) return { via: 'session', ...token }
-  return { via: 'cookies', sessionId: token.sessionId, accessExpiresAt: remembered.identity.expiresAt }
+  return { via: 'cookies', ...token, access: accessOf(remembered.identity) }
+}
+
+function accessOf({ expiresAt, version }: Identity): ProvedAccess {
+  return { expiresAt, version: version ?? 0 }
 }

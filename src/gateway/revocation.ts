@@ -21,6 +21,8 @@ export type Standing =
   /** D1 was asked: the session, if the token has one, is alive, and the identity has what its subject has now. */
   | { readonly outcome: 'refreshed'; readonly identity: OwnIdentity; readonly session: SessionState | null }
   | { readonly outcome: 'ended' }
+  /** The session is alive, and its credentials were replaced since the token was minted. */
+  | { readonly outcome: 'replaced' }
 
 export type RevocationRule = Pick<Route, 'revocation' | 'onOutage'>
 
@@ -107,6 +109,7 @@ async function askForSession(
   const session = await findSession(db, sessionId, config.sessions.idleTimeout)
   if (session === null || !session.alive || session.userId !== identity.subject) return { outcome: 'ended' }
   markers.learn(session.userId, session.tokenVersion)
+  if (identity.version < session.leastVersion) return { outcome: 'replaced' }
   const scopes = session.scopes.filter((scope) => !isGatewayScope(scope) || identity.scopes.includes(scope))
   return { outcome: 'refreshed', identity: withCurrent(identity, { ...session, scopes }), session }
 }

@@ -5,6 +5,7 @@ import type { JSX } from 'hono/jsx/jsx-runtime'
 import { findAccount } from '../accounts/users.ts'
 import { readBody } from '../auth/body.ts'
 import { publishEnded } from '../auth/effective.ts'
+import { credentialsOf } from '../auth/issue.ts'
 import { changeOwnPassword, parsePasswordChange } from '../auth/password.ts'
 import type { Site } from '../auth/same-site.ts'
 import { enforceTransport } from '../auth/same-site.ts'
@@ -39,13 +40,17 @@ export async function submitPassword(exchange: Exchange, site: Site): Promise<Re
   if (!config.passwords.signIn) throw new Denial('no_route')
   const body = await readBody(exchange.request, ['username', 'current', 'new'])
   enforceTransport(site, 'cookie')
-  const { session, cookies } = await requireVisitor(exchange)
+  const { session } = await requireVisitor(exchange)
   return submitOrShow(
     exchange,
     async () => {
       const form = await parsePasswordChange(body)
       await enforceAddressLimit(exchange)
-      await publishEnded(exchange.runtime, await changeOwnPassword(exchange, session, form))
+      const changed = await changeOwnPassword(exchange, session, form)
+      const [{ cookies }] = await Promise.all([
+        credentialsOf(exchange.runtime, changed.session, 'cookie'),
+        publishEnded(exchange.runtime, changed),
+      ])
       return answerSeeOther(`${pagePath(config, 'account')}?done=password`, cookies)
     },
     async (denial) => {

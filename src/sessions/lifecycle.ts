@@ -4,9 +4,9 @@ import type { Teller } from '../audit/tell.ts'
 import { tell } from '../audit/tell.ts'
 import type { Database } from '../database.ts'
 import { findTakenColumn, runBatch } from '../database.ts'
+import { endExpired, insertKnownAddress, trimEnded, trimKnownAddresses } from './past-store.ts'
 import type { NotedLogout } from './provider-store.ts'
 import {
-  dropHintsOf,
   endOfProvider,
   insertLogoutToken,
   parseProviderSession,
@@ -25,6 +25,7 @@ import type {
 import {
   awaitMarker,
   countAlive,
+  endOfOldEpoch,
   endOthersOf,
   endOwn,
   keepSession,
@@ -80,6 +81,11 @@ export interface Ended {
   readonly raised: readonly RaisedVersion[]
 }
 
+/** The other sessions have ended, and the one that asked has a new credential. */
+export interface PasswordChanged extends Ended {
+  readonly session: SessionState
+}
+
 /**
  * Opens a session, ends the one that it replaces in the same browser and the oldest beyond the limit: one batch.
  * Refused where epoch or credential changed since they were checked, or the user is disabled by now.
@@ -106,12 +112,27 @@ export async function openSession(
     endSurplus(db, userId, idleTimeout, maxPerUser),
     selectSession(db, sessionId, idleTimeout),
     tell(db, teller, 'sign_in', {}, openedSession(sessionId)),
+    boundPast(db, session, idleTimeout),
     others.after,
   ])
   const opened = parseSession(selected?.[0])
   if (opened === null || !opened.alive) return { outcome: 'refused' }
   const raised = [ofReplaced?.[0], ofSurplus?.[0]].map(parseRaised).filter((user) => user !== null)
   return { outcome: 'opened', session: opened, raised: toPublish(opened, raised) }
+}
+
+/** What a sign-in tidies of its user's past, a bounded number of rows. */
+export function boundPast(
+  db: Database,
+  { sessionId, userId }: Pick<NewSession, 'sessionId' | 'userId'>,
+  idleTimeout: number,
+): readonly D1PreparedStatement[] {
+  return [
+    insertKnownAddress(db, sessionId),
+    trimKnownAddresses(db, userId),
+    endExpired(db, userId, idleTimeout),
+    trimEnded(db, userId),
+  ]
 }
 
 /** The versions that were raised, each user once, and the user's own where his marker was never put. */
@@ -184,7 +205,7 @@ export async function endAll(
     countAlive(db, userId, idleTimeout),
     tell(db, teller, 'session.end', { reason: 'everywhere' }, sessionsBeside(sessionId, idleTimeout)),
     raiseEpoch(db, sessionId, idleTimeout),
-    dropHintsOf(db, sessionId),
+    endOfOldEpoch(db, userId, 'everywhere'),
   ])
   const user = parseRaised(raised?.[0])
   return user === null ? null : { ended: parseCount(alive?.[0]), raised: [user] }
@@ -228,7 +249,7 @@ export async function endOtherDevices(
 }
 
 /**
- * Changes the password and ends the user's other sessions: one batch. `null` where the password or the session is not
+ * Changes the password, ends the user's other sessions and replaces the credential of the one that asks: one batch. `null` where the password or the session is not
  * what it was when they were checked. `after` belongs to the same transaction.
  */
 export async function changePassword(
@@ -238,16 +259,17 @@ export async function changePassword(
   idleTimeout: number,
   after: readonly D1PreparedStatement[],
   teller: Teller,
-): Promise<Ended | null> {
-  const [alive, raised] = await runBatch(db, [
+): Promise<PasswordChanged | null> {
+  const [alive, raised, selected] = await runBatch(db, [
     countAlive(db, userId, idleTimeout),
     tell(db, teller, 'session.end', { reason: 'password' }, sessionsOfOldPassword(change, idleTimeout)),
     tell(db, teller, 'password.change', {}, passwordChange(change, idleTimeout)),
     replacePassword(db, change, idleTimeout),
-    keepSession(db, change.sessionId, change.to),
-    dropHintsOf(db, change.sessionId),
+    [keepSession(db, change.sessionId, change.to), endOfOldEpoch(db, userId, 'password')],
+    selectSession(db, change.sessionId, idleTimeout),
     after,
   ])
-  const user = parseRaised(raised?.[0])
-  return user === null ? null : { ended: parseCount(alive?.[0]) - 1, raised: [user] }
+  const [user, session] = [parseRaised(raised?.[0]), parseSession(selected?.[0])]
+  if (user === null || session?.alive !== true) return null
+  return { ended: parseCount(alive?.[0]) - 1, raised: [user], session }
 }

@@ -10,7 +10,7 @@ import { ALIVE, END, RAISE } from './store.ts'
 export function selectProviderSession(db: Database, sessionId: string): D1PreparedStatement {
   return db
     .prepare(
-      `SELECT provider, provider_subject, provider_session, id_token_hint FROM sessions
+      `SELECT id AS session_id, provider, provider_subject, provider_session, id_token_sealed FROM sessions
        WHERE id = ?1 AND ended_at IS NULL AND provider IS NOT NULL`,
     )
     .bind(sessionId)
@@ -52,9 +52,11 @@ export interface NotedLogout extends ProviderLogout {
  * are named, sessions of the subject that no ID token has named are over too: any of them may be the one that is meant.
  */
 export const OF_PROVIDER = `ended_at IS NULL AND id IN (
-  SELECT id FROM sessions WHERE provider = ?1 AND provider_session = ?3 AND (?2 IS NULL OR provider_subject = ?2)
+  SELECT id FROM sessions
+  WHERE provider = ?1 AND provider_session = ?3 AND ended_at IS NULL AND (?2 IS NULL OR provider_subject = ?2)
   UNION ALL
-  SELECT id FROM sessions WHERE provider = ?1 AND provider_subject = ?2 AND (?3 IS NULL OR provider_session IS NULL))`
+  SELECT id FROM sessions
+  WHERE provider = ?1 AND provider_subject = ?2 AND ended_at IS NULL AND (?3 IS NULL OR provider_session IS NULL))`
 
 /** Takes note of a logout token; one that came before breaks the primary key, and with it the transaction. */
 export function insertLogoutToken(db: Database, token: NotedLogout): D1PreparedStatement {
@@ -98,32 +100,22 @@ export function removeOldLogoutTokens(db: Database, limit: number): D1PreparedSt
 export function dropOldHints(db: Database, idleTimeout: number, limit: number): D1PreparedStatement {
   return db
     .prepare(
-      `UPDATE sessions SET id_token_hint = NULL WHERE id IN (
-         SELECT id FROM sessions WHERE id_token_hint IS NOT NULL AND last_seen_at <= unixepoch() - ?1
+      `UPDATE sessions SET id_token_sealed = NULL WHERE id IN (
+         SELECT id FROM sessions WHERE id_token_sealed IS NOT NULL AND last_seen_at <= unixepoch() - ?1
          ORDER BY last_seen_at LIMIT ?2)
        RETURNING 1`,
     )
     .bind(idleTimeout, limit)
 }
 
-/** Drops the ID tokens of a user's sessions that the raising of his epoch has ended. Comes after it. */
-export function dropHintsOf(db: Database, sessionId: string): D1PreparedStatement {
-  return db
-    .prepare(
-      `UPDATE sessions SET id_token_hint = NULL
-       WHERE id_token_hint IS NOT NULL AND user_id = (SELECT user_id FROM sessions WHERE id = ?1)
-         AND session_epoch < (SELECT session_epoch FROM users WHERE id = sessions.user_id)`,
-    )
-    .bind(sessionId)
-}
-
 /** A row of `selectProviderSession`. */
 export function parseProviderSession(row: unknown): Beginning | null {
   if (!isObject(row)) return null
   return {
+    sessionId: readText(row['session_id']),
     id: readText(row['provider']),
     subject: readText(row['provider_subject']),
     session: readNullable(row['provider_session'], readText),
-    idToken: readNullable(row['id_token_hint'], readText),
+    sealedIdToken: readNullable(row['id_token_sealed'], readText),
   }
 }

@@ -24,6 +24,8 @@ export type Presented =
   | { readonly outcome: 'rotated'; readonly session: SessionState }
   /** A parallel or repeated request: the successor that was made for the first. */
   | { readonly outcome: 'replayed'; readonly session: SessionState }
+  /** The credential was replaced on purpose a moment ago: this one is refused, and nothing ends. */
+  | { readonly outcome: 'superseded' }
   /** There is no such session any more; `raised` where it was ended just now, because the token was reused. */
   | { readonly outcome: 'ended'; readonly raised: readonly RaisedVersion[] }
 
@@ -60,5 +62,8 @@ export async function presentToken(db: Database, presented: Presentation, teller
     return { outcome: 'ended', raised: raised.map(parseRaised).filter((user) => user !== null) }
   }
   if (rotated.length > 0) return { outcome: 'rotated', session }
-  return { outcome: session.generation === presented.generation ? 'current' : 'replayed', session }
+  if (session.generation === presented.generation) return { outcome: 'current', session }
+  return session.previousGeneration === presented.generation
+    ? { outcome: 'replayed', session }
+    : { outcome: 'superseded' }
 }

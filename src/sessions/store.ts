@@ -13,6 +13,10 @@ export interface SessionState {
   readonly clientId: string
   readonly alive: boolean
   readonly generation: number
+  /** Gets the same successor while it is in its window; `null` where the credential was replaced on purpose. */
+  readonly previousGeneration: number | null
+  /** Access tokens of the session with a lower version have been replaced on purpose. */
+  readonly leastVersion: number
   /** The current generation has been presented. */
   readonly successorPresented: boolean
   /** Unix seconds of D1's clock: of the last rotation, and of this reading. */
@@ -44,8 +48,8 @@ export interface ProviderSession {
   readonly subject: string
   /** The provider's own session, where it names it. */
   readonly session: string | null
-  /** Kept to sign out by, as long as the session lives. */
-  readonly idToken: string | null
+  /** Kept to sign out by, as long as the session lives: encrypted, by the session's id. */
+  readonly sealedIdToken: string | null
   /** Unix seconds of the sign-in there. */
   readonly authTime: number
   /** Unix seconds of the provider's clock, at which it said so. */
@@ -53,7 +57,9 @@ export interface ProviderSession {
 }
 
 /** What is known of it while the session lives. */
-export type Beginning = Omit<ProviderSession, 'authTime' | 'issuedAt'>
+export interface Beginning extends Omit<ProviderSession, 'authTime' | 'issuedAt'> {
+  readonly sessionId: string
+}
 
 /** `client_id` of the console's sessions; the site's own are `gatehouse`, and neither passes for the other. */
 export const CONSOLE_CLIENT = 'gatehouse-console'
@@ -84,7 +90,8 @@ export const RAISE = `token_version = max(token_version + 1, CAST(unixepoch('sub
 export function selectSession(db: Database, sessionId: string, idleTimeout: number): D1PreparedStatement {
   return db
     .prepare(
-      `SELECT s.id, s.user_id, s.client_id, (${ALIVE}) AS alive, s.generation, s.successor_presented, s.rotated_at,
+      `SELECT s.id, s.user_id, s.client_id, (${ALIVE}) AS alive, s.generation, s.previous_generation, s.least_version,
+         s.successor_presented, s.rotated_at,
          unixepoch() AS read_at, s.auth_time, s.amr, s.scopes AS asked_scopes,
          min(s.expires_at, s.last_seen_at + ?1) AS ends_at,
          u.token_version, coalesce(u.published_version, 0) AS published_version, u.roles, u.scopes, u.claims
@@ -114,16 +121,18 @@ export function selectPrincipal(db: Database, userId: string): D1PreparedStateme
     .bind(userId)
 }
 
-/** The provider has said since then that the session, or everything of the subject, is over: its word was on its way. */
-const LOGGED_OUT = `EXISTS (SELECT 1 FROM logout_tokens l WHERE l.provider = ?10 AND l.issued_at >= ?14
-  AND (l.provider_session = ?12 OR ((l.provider_session IS NULL OR ?12 IS NULL) AND l.subject = ?11)))`
+/** The provider has ended the session, or all of the subject's, since it gave the ID token. Each half by the index that fits. */
+const LOGGED_OUT = `(EXISTS (SELECT 1 FROM logout_tokens l
+    WHERE l.provider = ?10 AND l.provider_session = ?12 AND l.issued_at >= ?14)
+  OR EXISTS (SELECT 1 FROM logout_tokens l
+    WHERE l.provider = ?10 AND l.subject = ?11 AND l.issued_at >= ?14 AND (l.provider_session IS NULL OR ?12 IS NULL)))`
 
 /** Opens a session if the epoch and the credential, or the provider's word, that were checked still hold; else inserts nothing. */
 export function insertSession(db: Database, session: NewSession): D1PreparedStatement {
   return db
     .prepare(
       `INSERT INTO sessions (id, user_id, session_epoch, rotated_at, created_at, last_seen_at, expires_at, auth_time,
-         amr, user_agent, address, provider, provider_subject, provider_session, id_token_hint, client_id, scopes)
+         amr, user_agent, address, provider, provider_subject, provider_session, id_token_sealed, client_id, scopes)
        SELECT ?1, u.id, u.session_epoch, unixepoch(), unixepoch(), unixepoch(), unixepoch() + ?5,
          min(coalesce(?9, unixepoch()), unixepoch()), ?6, ?7, ?8, ?10, ?11, ?12, ?13, ?15, ?16
        FROM users u
@@ -142,7 +151,7 @@ export function insertSession(db: Database, session: NewSession): D1PreparedStat
       session.provider?.id ?? null,
       session.provider?.subject ?? null,
       session.provider?.session ?? null,
-      session.provider?.idToken ?? null,
+      session.provider?.sealedIdToken ?? null,
       session.provider?.issuedAt ?? null,
       session.clientId ?? 'gatehouse',
       textsOf(session.scopes ?? null),
@@ -166,8 +175,8 @@ export function raiseVersionOfSession(db: Database, sessionId: string, onlyIfOpe
     .bind(sessionId, onlyIfOpened)
 }
 
-/** With the session goes the ID token that was kept to sign out by. */
-export const END = `ended_at = unixepoch(), id_token_hint = NULL`
+/** Every statement that ends sessions sets this: with them goes the ID token that was kept to sign out by. */
+export const END = `ended_at = unixepoch(), id_token_sealed = NULL`
 
 /** Ends one session; where `onlyIfOpened` names another session, only if that one exists. */
 export function endSession(db: Database, sessionId: string, reason: string, onlyIfOpened: string): D1PreparedStatement {
@@ -256,8 +265,12 @@ export function presentCurrent(
     .bind(idleTimeout, sessionId, generation)
 }
 
-/** What is neither current nor a predecessor in its window was stolen, or is what a thief left to its owner. */
-export const REUSED = `${LIVING} AND generation > ?3 AND NOT (${IN_GRACE})`
+/**
+ * What is neither current nor a predecessor in its window was stolen, or is what a thief left to its owner. After a credential
+ * was replaced on purpose, requests that were on their way with the old one are refused for a window and end nothing.
+ */
+export const REUSED = `${LIVING} AND generation > ?3 AND NOT (${IN_GRACE})
+  AND (replaced_at IS NULL OR replaced_at + ?5 < unixepoch())`
 
 /**
  * Whether presenting the token now would be a success: it is current, or of a database that went back, or a predecessor
@@ -377,7 +390,7 @@ export function raiseVersionOfOthers(
 export function endOthersOf(db: Database, userId: string, sessionId: string, idleTimeout: number): D1PreparedStatement {
   return db
     .prepare(
-      `UPDATE sessions SET ended_at = unixepoch(), end_reason = 'by_owner'
+      `UPDATE sessions SET ${END}, end_reason = 'by_owner'
        WHERE id <> ?3 AND user_id = ?2 AND ${LIVING} AND EXISTS (${OWN}) RETURNING id`,
     )
     .bind(idleTimeout, userId, sessionId)
@@ -398,11 +411,20 @@ export function replacePassword(db: Database, change: PasswordChange, idleTimeou
     .bind(idleTimeout, change.sessionId, change.from, change.to)
 }
 
-/** Takes the session that changed the password over into the new epoch; not one that had ended before. */
+/**
+ * A new credential of a session: no copy of the one before is honoured again (ASVS 7.2.4), neither as a predecessor nor as an
+ * access token of a version before the user's current one. Comes after the statement that raises that version.
+ */
+const REPLACE = `generation = generation + 1, previous_generation = NULL, successor_presented = 0, rotated_at = unixepoch(),
+  replaced_at = unixepoch(), least_version = (SELECT token_version FROM users WHERE users.id = sessions.user_id)`
+
+/**
+ * Takes the session that changed the password over into the new epoch, with a new credential; not one that had ended before.
+ */
 export function keepSession(db: Database, sessionId: string, passwordHash: string): D1PreparedStatement {
   return db
     .prepare(
-      `UPDATE sessions SET session_epoch = session_epoch + 1 WHERE id = ?1 AND ended_at IS NULL
+      `UPDATE sessions SET session_epoch = session_epoch + 1, ${REPLACE} WHERE id = ?1 AND ended_at IS NULL
          AND EXISTS (SELECT 1 FROM users u
            WHERE u.id = sessions.user_id AND u.session_epoch = sessions.session_epoch + 1 AND u.password_hash = ?2)`,
     )
@@ -443,6 +465,16 @@ export function raiseEpochOf(db: Database, userId: string): D1PreparedStatement 
   return db
     .prepare(`UPDATE users SET session_epoch = session_epoch + 1, ${RAISE} WHERE id = ?1 RETURNING id, token_version`)
     .bind(userId)
+}
+
+/** Ends the sessions that the raising of a user's epoch has left behind. Comes after it, and after `keepSession`. */
+export function endOfOldEpoch(db: Database, userId: string, reason: string): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE sessions SET ${END}, end_reason = ?2
+       WHERE user_id = ?1 AND ended_at IS NULL AND session_epoch < (SELECT session_epoch FROM users WHERE id = ?1)`,
+    )
+    .bind(userId, reason)
 }
 
 /** Roles, scopes and claims to come; `null` and absent claims stay as they are. */
@@ -517,6 +549,8 @@ export function parseSession(row: unknown): SessionState | null {
     clientId: readText(row['client_id']),
     alive: row['alive'] === 1,
     generation: readInteger(row['generation']),
+    previousGeneration: readNullable(row['previous_generation'], readInteger),
+    leastVersion: readInteger(row['least_version']),
     successorPresented: row['successor_presented'] === 1,
     rotatedAt: readInteger(row['rotated_at']),
     readAt: readInteger(row['read_at']),

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { pageProblems } from '../support/html.ts'
 import { NAVIGATION, OWN_FORM, read, submit, visit } from '../support/visitor.ts'
 import type { World } from '../support/world.ts'
-import { createWorld, insertUser, PASSWORD, UPSTREAM, user } from '../support/world.ts'
+import { cookieHeader, createWorld, insertUser, PASSWORD, UPSTREAM, user } from '../support/world.ts'
 
 const routes = [{ path: '/*', upstream: UPSTREAM, revocation: 'session' }]
 const stranger = { ...user, id: 'usr_0000000000000000000002', email: 'other@example.com' }
@@ -275,7 +275,8 @@ describe('the password page', () => {
     const response = await submit(world, '/auth/password', members, { Cookie })
     expect([response.status, response.headers.get('Location')]).toEqual([303, '/auth/account?done=password'])
     expect(await status(world, other.access)).toBe(401)
-    expect((await visit(world, '/auth/account', { Cookie })).status).toBe(200)
+    expect((await visit(world, '/auth/account', { Cookie })).status).toBe(303)
+    expect((await visit(world, '/auth/account', { Cookie: cookieHeader(response) })).status).toBe(200)
     expect((await submit(world, '/auth/sign-in', { email: user.email, password: next })).status).toBe(303)
   })
 

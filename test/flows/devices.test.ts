@@ -101,9 +101,11 @@ describe('changing one’s password', () => {
       headers: { 'Content-Type': 'application/json' },
     })
     expect(response.status).toBe(200)
-    expect(await response.json()).toMatchObject({ ended: 1 })
-    expect([await status(world, here.access), await status(world, there.access)]).toEqual([200, 401])
-    expect((await world.post('/auth/refresh', { refresh_token: here.refresh })).status).toBe(200)
+    const body = await response.json<Record<string, string>>()
+    expect(body).toMatchObject({ ended: 1, token_type: 'Bearer' })
+    const now = String(body['access_token'])
+    expect([await status(world, now), await status(world, there.access)]).toEqual([200, 401])
+    expect((await world.post('/auth/refresh', { refresh_token: body['refresh_token'] })).status).toBe(200)
     expect((await world.post('/auth/refresh', { refresh_token: there.refresh })).status).toBe(401)
     const signIn = (password: string) =>
       world.post('/auth/sign-in', { email: user.email, password, transport: 'token' })

@@ -56,17 +56,19 @@ describe('signing out of a session that a provider began', () => {
   it('says where the browser signs out of the provider as well', async () => {
     const scene = await createProviderScene()
     await signInBy(scene)
-    const [row] = await rowsOf('SELECT id_token_hint FROM sessions')
+    const [row] = await rowsOf('SELECT id_token_hint, id_token_sealed FROM sessions')
     const answer = await signOut(scene.browser)
     const url = new URL(String(answer['provider_logout']))
     expect(answer['ended']).toBe(1)
     expect(`${url.origin}${url.pathname}`).toBe(`${scene.provider.issuer}end`)
     expect(Object.fromEntries(url.searchParams)).toEqual({
-      id_token_hint: row?.['id_token_hint'],
+      id_token_hint: expect.stringMatching(/^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$/),
       client_id: CLIENT,
       post_logout_redirect_uri: `${ISSUER}/auth/sign-in`,
     })
-    expect(await rowsOf('SELECT id_token_hint FROM sessions')).toEqual([{ id_token_hint: null }])
+    expect(row).toEqual({ id_token_hint: null, id_token_sealed: expect.stringMatching(/^v1\.[\w-]+$/) })
+    expect(String(row?.['id_token_sealed'])).not.toContain(url.searchParams.get('id_token_hint'))
+    expect(await rowsOf('SELECT id_token_sealed FROM sessions')).toEqual([{ id_token_sealed: null }])
   })
 
   it('ends it, and says nothing of the provider, where that cannot be asked', async () => {
@@ -121,9 +123,9 @@ describe('signing out of a session that a provider began', () => {
     await signInBy(scene)
     await signedIn(scene, ada)
     await scene.browser.submit('/auth/sign-out-everywhere')
-    expect(await rowsOf('SELECT id_token_hint FROM sessions')).toEqual([
-      { id_token_hint: null },
-      { id_token_hint: null },
+    expect(await rowsOf('SELECT id_token_sealed FROM sessions')).toEqual([
+      { id_token_sealed: null },
+      { id_token_sealed: null },
     ])
   })
 })
@@ -141,8 +143,8 @@ describe('a logout token', () => {
     ])
     expect(await isSignedIn(scene, scene.browser)).toBe(false)
     expect(await isSignedIn(scene, other)).toBe(true)
-    expect(await rowsOf('SELECT end_reason, id_token_hint FROM sessions WHERE ended_at IS NOT NULL')).toEqual([
-      { end_reason: 'provider', id_token_hint: null },
+    expect(await rowsOf('SELECT end_reason, id_token_sealed FROM sessions WHERE ended_at IS NOT NULL')).toEqual([
+      { end_reason: 'provider', id_token_sealed: null },
     ])
   })
 
@@ -198,10 +200,10 @@ describe('a logout token', () => {
     const logout = { provider: 'corp', subject: ada.sub, session: 'op-session-1' }
     endOfProvider({ ...createDatabase(env.DB), prepare }, logout)
     const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${plans[0]}`).bind('corp', ada.sub, 's').all()
-    const searches = results.map(({ detail }) => String(detail)).filter((detail) => detail.includes('by_provider'))
+    const searches = results.map(({ detail }) => String(detail)).filter((detail) => /living_by/.test(detail))
     expect(searches).toEqual([
-      'SEARCH sessions USING INDEX sessions_by_provider_session (provider=? AND provider_session=?)',
-      'SEARCH sessions USING INDEX sessions_by_provider (provider=? AND provider_subject=?)',
+      'SEARCH sessions USING INDEX sessions_living_by_provider_session (provider=? AND provider_session=?)',
+      'SEARCH sessions USING INDEX sessions_living_by_subject (provider=? AND provider_subject=?)',
     ])
   })
 
@@ -381,7 +383,7 @@ describe('the cron', () => {
     await signedIn(scene, bob)
     await env.DB.prepare("UPDATE sessions SET last_seen_at = 0 WHERE provider_subject = 'bob|2'").run()
     await scene.world.runCron()
-    expect(await rowsOf('SELECT provider_subject FROM sessions WHERE id_token_hint IS NOT NULL')).toEqual([
+    expect(await rowsOf('SELECT provider_subject FROM sessions WHERE id_token_sealed IS NOT NULL')).toEqual([
       { provider_subject: ada.sub },
     ])
   })

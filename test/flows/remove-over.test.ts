@@ -7,6 +7,7 @@ import { removeOldAudit } from '../../src/audit/store.ts'
 import { removeOldAssertions } from '../../src/clients/store.ts'
 import { isObject } from '../../src/json.ts'
 import { removeOldResets } from '../../src/resets/store.ts'
+import { removeOldAddresses } from '../../src/sessions/past-store.ts'
 import { dropOldHints, removeOldLogoutTokens } from '../../src/sessions/provider-store.ts'
 import { removeOldSessions, selectSession } from '../../src/sessions/store.ts'
 import { reusedSession } from '../../src/sessions/told-store.ts'
@@ -170,7 +171,8 @@ describe('a statement of the cron', () => {
     ['old links', (db) => removeOldResets(db, 1), 'password_resets_by_age'],
     ['old assertions', (db) => removeOldAssertions(db, 1), 'client_assertions_by_age'],
     ['old logout tokens', (db) => removeOldLogoutTokens(db, 1), 'logout_tokens_by_age'],
-    ['old hints', (db) => dropOldHints(db, 1, 1), 'sessions_by_hint'],
+    ['old hints', (db) => dropOldHints(db, 1, 1), 'sessions_by_sealed_id_token'],
+    ['old addresses', (db) => removeOldAddresses(db, 1, 1), 'known_addresses_by_age'],
     ['old deliveries', (db) => removeOldDeliveries(db, 1, 1), 'deliveries_over'],
     ['due deliveries', (db) => takeDue(db, 'crm', 1), 'deliveries_due'],
     ['dead deliveries', (db) => buryDead(db, 1), 'deliveries_failed'],

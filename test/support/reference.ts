@@ -24,6 +24,8 @@ interface Session {
   rotatedAt: number
   seenAt: number
   endReason: string | null
+  /** Unix seconds at which its credential was replaced on purpose, and what is dead since then. */
+  replaced: { readonly at: number; readonly generation: number; readonly version: number } | null
   /** The password hash that it was opened by. */
   proof: string
   /** A thief has presented a token of it. */
@@ -56,6 +58,8 @@ export type Foretold = {
   readonly [member: string]: unknown
 } | null
 
+type Verdict = 'current' | 'rotated' | 'replayed' | 'superseded' | 'reused'
+
 export type Reference = ReturnType<typeof createReference>
 
 export function createReference({ sessions: limits }: Config, nowMs: () => number) {
@@ -67,13 +71,7 @@ export function createReference({ sessions: limits }: Config, nowMs: () => numbe
 
   function isAlive(session: Session): boolean {
     const user = users.get(session.userId)
-    return (
-      session.endReason === null &&
-      session.createdAt + limits.absoluteTimeout > now() &&
-      session.seenAt + limits.idleTimeout > now() &&
-      user?.epoch === session.epoch &&
-      !user.isDisabled
-    )
+    return session.endReason === null && !hasExpired(session) && user?.epoch === session.epoch && !user.isDisabled
   }
 
   function findAlive(sessionId: string): Session | null {
@@ -94,10 +92,29 @@ export function createReference({ sessions: limits }: Config, nowMs: () => numbe
     return raise(session.userId)
   }
 
-  function endAllOf(userId: string): readonly RaisedVersion[] {
+  /** `kept` goes on in the new epoch. */
+  function endAllOf(userId: string, reason: string, kept: Session | null = null): readonly RaisedVersion[] {
     const user = users.get(userId)
     if (user !== undefined) user.epoch += 1
+    for (const session of sessionsOf(userId)) if (session !== kept) session.endReason ??= reason
     return raise(userId)
+  }
+
+  function hasExpired({ createdAt, seenAt }: Session): boolean {
+    return createdAt + limits.absoluteTimeout <= now() || seenAt + limits.idleTimeout <= now()
+  }
+
+  /** What a new epoch has left behind ends with whatever looks for it, a request that is refused too. */
+  function endOfOldEpoch(userId: string, reason: string): null {
+    const epoch = users.get(userId)?.epoch ?? 0
+    for (const session of sessionsOf(userId)) if (session.epoch < epoch) session.endReason ??= reason
+    return null
+  }
+
+  /** Each sign-in does, a refused one too. */
+  function endExpired({ id, epoch }: User): void {
+    const dead = sessionsOf(id).filter((session) => hasExpired(session) || session.epoch < epoch)
+    for (const session of dead) session.endReason ??= 'expired'
   }
 
   function describe(session: Session): Foretold {
@@ -119,13 +136,14 @@ export function createReference({ sessions: limits }: Config, nowMs: () => numbe
   }
 
   /** The table of DESIGN §6, a line a row. */
-  function judge(session: Session, { generation, spacing }: Presenting): 'current' | 'rotated' | 'replayed' | 'reused' {
+  function judge(session: Session, { generation, spacing }: Presenting): Verdict {
     const age = now() - session.rotatedAt
     if (generation === session.generation) return age >= spacing ? 'rotated' : 'current'
     if (generation > session.generation) return 'rotated'
     if (generation === session.previous && age <= limits.reuseGrace) return 'replayed'
     if (generation === session.previous && !session.isPresented) return 'rotated'
-    return 'reused'
+    const isLate = session.replaced === null || now() - session.replaced.at > limits.reuseGrace
+    return isLate ? 'reused' : 'superseded'
   }
 
   return {
@@ -137,8 +155,12 @@ export function createReference({ sessions: limits }: Config, nowMs: () => numbe
 
     open: ({ sessionId, userId, checked }: Opening, replaces: string | null): Foretold => {
       const user = users.get(userId)
-      if (user === undefined || user.isDisabled) return null
-      if (user.epoch !== checked.sessionEpoch || user.passwordHash !== checked.passwordHash) return null
+      if (user === undefined) return null
+      const isChanged = user.epoch !== checked.sessionEpoch || user.passwordHash !== checked.passwordHash
+      if (user.isDisabled || isChanged) {
+        endExpired(user)
+        return null
+      }
       const opened = createSession(sessionId, user, now())
       sessions.set(sessionId, opened)
       const replaced = sessions.get(replaces ?? '')
@@ -149,6 +171,7 @@ export function createReference({ sessions: limits }: Config, nowMs: () => numbe
       const ended = surplus.slice(0, Math.max(0, surplus.length - limits.maxPerUser))
       for (const session of ended) session.endReason = 'limit'
       if (ended.length > 0) raise(userId)
+      endExpired(user)
       return describe(opened)
     },
 
@@ -163,6 +186,7 @@ export function createReference({ sessions: limits }: Config, nowMs: () => numbe
       session.isStolen ||= isThief
       const verdict = judge(session, presenting)
       if (verdict === 'reused') return { outcome: 'ended', raised: end(session, 'reuse') }
+      if (verdict === 'superseded') return { outcome: 'superseded' }
       if (verdict === 'rotated') rotate(session, presenting.generation)
       if (verdict === 'current' && (!session.isPresented || session.seenAt + 60 <= now())) {
         session.isPresented = true
@@ -184,23 +208,30 @@ export function createReference({ sessions: limits }: Config, nowMs: () => numbe
     },
 
     endAll: ({ sessionId, userId }: { readonly sessionId: string; readonly userId: string }): Foretold => {
-      if (findAlive(sessionId) === null) return null
-      return { ended: sessionsOf(userId).filter(isAlive).length, raised: endAllOf(userId) }
+      if (findAlive(sessionId) === null) return endOfOldEpoch(userId, 'everywhere')
+      return { ended: sessionsOf(userId).filter(isAlive).length, raised: endAllOf(userId, 'everywhere') }
     },
 
     changePassword: (userId: string, { sessionId, from, to }: PasswordChange): Foretold => {
       const session = findAlive(sessionId)
       const user = users.get(userId)
-      if (session === null || user === undefined || user.passwordHash !== from) return null
+      if (session === null || user?.passwordHash !== from) return endOfOldEpoch(userId, 'password')
       const ended = sessionsOf(userId).filter(isAlive).length - 1
       user.passwordHash = to
-      const raised = endAllOf(userId)
+      const raised = endAllOf(userId, 'password', session)
       session.epoch += 1
       session.proof = to
+      session.replaced = { at: now(), generation: session.generation, version: user.version }
+      Object.assign(session, {
+        generation: session.generation + 1,
+        previous: null,
+        isPresented: false,
+        rotatedAt: now(),
+      })
       return { ended, raised }
     },
 
-    endAllOf: (userId: string): Foretold => ({ raised: endAllOf(userId) }),
+    endAllOf: (userId: string): Foretold => ({ raised: endAllOf(userId, 'upstream') }),
 
     changeRoles: (userId: string, roles: readonly string[]): Foretold => {
       const user = users.get(userId)
@@ -212,7 +243,8 @@ export function createReference({ sessions: limits }: Config, nowMs: () => numbe
     disable: (userId: string): Foretold => {
       const user = users.get(userId)
       if (user !== undefined) user.isDisabled = true
-      return { raised: endAllOf(userId) }
+      if (user !== undefined) user.epoch += 1
+      return { raised: raise(userId) }
     },
 
     enable: (userId: string): Foretold => {
@@ -235,6 +267,7 @@ function createSession(id: string, user: User, now: number): Session {
     rotatedAt: now,
     seenAt: now,
     endReason: null,
+    replaced: null,
     proof: user.passwordHash,
     isStolen: false,
   }

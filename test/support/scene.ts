@@ -159,7 +159,7 @@ export function createScene({ schedule, d1, kv, reference, base, violate }: Scen
   }
 
   /** Nobody is signed out whose session is alive, and nothing fails but what was made to fail. */
-  function judgeRefusal({ name, isThief }: Client, { what }: Errand, flow: Flow, error: unknown): void {
+  function judgeRefusal({ name, isThief }: Client, { what, body }: Errand, flow: Flow, error: unknown): void {
     const code = error instanceof Denial ? error.code : 'fault'
     const isOvertaken = what === 'sign in' && code === 'unavailable'
     if (code === 'invalid_sign_in' || isOvertaken) return
@@ -168,6 +168,7 @@ export function createScene({ schedule, d1, kv, reference, base, violate }: Scen
       return
     }
     if (isThief || flow.sessionId === null || !reference.isAlive(flow.sessionId)) return
+    if (wasReplaced(reference, flow.sessionId, flow.exchange.request, body)) return
     if (carriesGood(flow.exchange.request, schedule.now())) {
       violate('nobody is signed out whose session is alive', { name, what, code })
     }
@@ -200,6 +201,17 @@ function waitUntil(work: Promise<unknown>): void {
 
 function givesAway({ body, cookies }: Told): boolean {
   return typeof body['access_token'] === 'string' || cookies.some((line) => !/Max-Age=0\b/.test(line))
+}
+
+/** True where a request carries a credential that was replaced on purpose since: its client may not have the new one yet. */
+function wasReplaced(reference: Reference, sessionId: string, request: Request, body: Errand['body']): boolean {
+  const { replaced } = reference.sessions.get(sessionId) ?? { replaced: null }
+  if (replaced === null) return false
+  const texts = [request.headers.get('Cookie') ?? '', body?.['refresh_token'] ?? '']
+  const generations = texts.flatMap((text) => /ses_[A-Za-z0-9_-]{22}\.(\d+)\./.exec(text)?.[1] ?? [])
+  if (generations.length > 0) return generations.some((generation) => Number(generation) <= replaced.generation)
+  const [, token] = request.headers.get('Authorization')?.split(' ') ?? []
+  return (minted.get(token ?? '')?.version ?? 0) < replaced.version
 }
 
 /** A browser's cookies are renewed; an API client has to refresh by itself before its access token expires. */

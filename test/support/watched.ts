@@ -85,7 +85,7 @@ export function watchRotation(real: typeof Rotation): typeof Rotation {
   return {
     ...real,
     presentToken: watched('presentToken', real.presentToken, foretellPresented, (presented) => {
-      if (presented.outcome !== 'ended') watching.watcher?.handedOut(presented.session)
+      if ('session' in presented) watching.watcher?.handedOut(presented.session)
       return summarizePresented(presented)
     }),
   }
@@ -95,8 +95,12 @@ export function watchRotation(real: typeof Rotation): typeof Rotation {
 function foretellPresented(reference: Reference, isThief: boolean, presented: Presentation): Foretold {
   const foretold = reference.present(presented, isThief)
   const session = reference.sessions.get(presented.sessionId)
-  if (foretold?.raised?.length === 1 && session?.isStolen !== true) {
-    watching.watcher?.violate('no session ends by reuse that nobody has robbed', presented)
+  const isOurs = session?.isStolen !== true && (session?.replaced ?? null) === null
+  if (foretold?.raised?.length === 1 && isOurs) {
+    watching.watcher?.violate(
+      'no session ends by reuse that nobody has robbed, and whose credential is its first',
+      presented,
+    )
   }
   return foretold
 }
@@ -127,9 +131,9 @@ function summarizeSession(session: SessionState | null): Foretold {
 }
 
 function summarizePresented(presented: Presented): Foretold {
-  return presented.outcome === 'ended'
-    ? { outcome: 'ended', raised: presented.raised }
-    : { outcome: presented.outcome, ...summarizeSession(presented.session) }
+  if (presented.outcome === 'ended') return { outcome: 'ended', raised: presented.raised }
+  if (presented.outcome === 'superseded') return { outcome: 'superseded' }
+  return { outcome: presented.outcome, ...summarizeSession(presented.session) }
 }
 
 function summarizeEnded(ended: Ended | null): Foretold {

@@ -211,6 +211,7 @@ async function emptyStorage(): Promise<void> {
     'revoked_issuers',
     'logout_tokens',
     'identities',
+    'known_addresses',
     'sessions',
     'sign_in_attempts',
     'refusals',

@@ -403,13 +403,7 @@ async function succeed(address: string): Promise<void> {
 
 async function signedInFrom(address: string, userId = 'usr_ada'): Promise<void> {
   await runBatch(db, [
-    db
-      .prepare(
-        `INSERT INTO sessions (id, user_id, session_epoch, rotated_at, created_at, last_seen_at, expires_at, auth_time,
-           address, ended_at)
-         VALUES (?1, ?2, 0, 1, 1, 1, 2, 1, ?3, 2)`,
-      )
-      .bind(`ses_${address}`, userId, address),
+    db.prepare(`INSERT INTO known_addresses (user_id, address, seen_at) VALUES (?1, ?2, 1)`).bind(userId, address),
   ])
 }
 

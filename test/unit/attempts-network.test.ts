@@ -49,10 +49,7 @@ describe('guesses from the addresses of one /48', () => {
   })
 
   it('do not block an address of it from which the user has signed in before', async () => {
-    await env.DB.prepare(
-      `INSERT INTO sessions (id, user_id, session_epoch, rotated_at, created_at, last_seen_at, auth_time, expires_at, address)
-       VALUES ('ses_1', 'usr_ada', 0, 0, 0, unixepoch(), 0, unixepoch() + 99, ?1)`,
-    )
+    await env.DB.prepare(`INSERT INTO known_addresses (user_id, address, seen_at) VALUES ('usr_ada', ?1, 0)`)
       .bind('2001:db8:1:ffff::/64')
       .run()
     await attack(200)

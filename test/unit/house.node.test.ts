@@ -14,6 +14,7 @@ const rules = [
     pattern: /\b(?:SELECT|INSERT INTO|UPDATE|DELETE FROM) /,
     rooms: [
       'sessions/store.ts',
+      'sessions/past-store.ts',
       'sessions/provider-store.ts',
       'sessions/publication-store.ts',
       'sessions/told-store.ts',
