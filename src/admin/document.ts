@@ -14,12 +14,17 @@ export function describeApi({ issuer, authPath }: Config, operations: readonly O
     paths: Object.fromEntries([...paths].map((path) => [templateOf(path), describePath(operations, path)])),
     components: {
       securitySchemes: {
-        bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'scope gatehouse:admin' },
+        bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: BEARER },
       },
       responses: { Problem: PROBLEM },
     },
   }
 }
+
+const BEARER = [
+  'An access token that was minted with the scope gatehouse:admin: the sign-in, or the client, asked for it by name.',
+  'Every method but GET needs a recent sign-in, else 401 insufficient_user_authentication with max_age (RFC 9470).',
+].join(' ')
 
 /** RFC 9457. */
 const PROBLEM: JsonObject = {
@@ -37,6 +42,7 @@ const PROBLEM: JsonObject = {
           detail: { type: 'string', description: 'invalid_request, conflict: what is wrong' },
           taken: { type: 'array', items: { type: 'string' }, description: 'conflict: which members are taken' },
           missing: { type: 'array', items: { type: 'string' }, description: 'insufficient_scope' },
+          max_age: { type: 'integer', description: 'insufficient_user_authentication: seconds since the sign-in' },
         },
         required: ['type', 'title', 'status', 'code', 'request_id'],
         additionalProperties: false,

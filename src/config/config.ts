@@ -25,6 +25,8 @@ export interface Config {
   readonly webOrigins: readonly string[]
   /** Where the console is; `null`: nowhere. */
   readonly console: { readonly origin: string; readonly host: string } | null
+  /** Seconds since a sign-in in which it may write, on the console and in the admin API. */
+  readonly admin: { readonly maxAuthAge: number }
   /** True on an `http://localhost` ISSUER only: cookies without `__Host-` and `Secure`. */
   readonly insecureCookies: boolean
   readonly tokens: { readonly accessTtl: number; readonly clockSkew: number }

@@ -1,6 +1,7 @@
 // The Worker's env -> Config; every problem at once, each under the key that the operator wrote.
 
 import { foldHeaderName } from '../header-names.ts'
+import { readAdmin } from './admin.ts'
 import { readAudit } from './audit.ts'
 import { refuseOtherMetrics, requireSignInLimit, requireStores } from './bindings.ts'
 import type { Config, Route } from './config.ts'
@@ -55,6 +56,7 @@ function readConfig(root: Table): Config {
     routes,
     issuers,
     pages: readPages(root, self.insecureCookies),
+    admin: readAdmin(root),
     audit: readAudit(root),
     webhooks: readWebhooks(root),
     identityHeaderNames,

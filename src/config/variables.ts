@@ -10,6 +10,7 @@ export const VARIABLES: readonly string[] = [
   'AUTH_PATH',
   'WEB_ORIGINS',
   'ADMIN_ORIGIN',
+  'ADMIN',
   'TOKENS',
   'SESSIONS',
   'REVOCATION',

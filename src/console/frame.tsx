@@ -23,6 +23,7 @@ interface Framed {
   /** Which of the places the page is in. */
   readonly place: Place
   readonly content: Child
+  readonly status?: number
 }
 
 type Place = 'Overview' | 'Users' | 'Audit trail'
@@ -33,9 +34,19 @@ const PLACES: readonly (readonly [Place, string])[] = [
   ['Audit trail', '/audit'],
 ]
 
-export function answerFramed({ runtime, cookies }: Visit, { heading, place, content }: Framed): Promise<Response> {
+export function answerFramed(
+  { runtime, cookies }: Visit,
+  { heading, place, content, status }: Framed,
+): Promise<Response> {
   const page = { heading, site: runtime.config.console?.host ?? null, wide: true, content }
-  return answerPage({ ...page, header: <Header place={place} />, style: CONSOLE_STYLE }, { cookies, formOrigins: [] })
+  return answerPage(
+    { ...page, header: <Header place={place} />, style: CONSOLE_STYLE },
+    {
+      cookies,
+      formOrigins: [],
+      ...(status !== undefined && { status }),
+    },
+  )
 }
 
 function Header({ place }: { readonly place: Place }): JSX.Element {

@@ -10,9 +10,10 @@ import type { Exchange } from '../runtime.ts'
 import { enforceOwnForm, requireAdministrator } from './administrator.ts'
 import type { Visit } from './frame.tsx'
 import { showOverview } from './overview.tsx'
+import { askAgain, isRecent } from './recent.ts'
 import { showSignIn, submitSignIn, submitSignOut } from './sign-in.tsx'
 import { showTrail } from './trail.tsx'
-import { showUser, submitUser } from './user.tsx'
+import { AIM, showUser, submitUser } from './user.tsx'
 import { showUsers } from './users.tsx'
 
 /** Answers a URL of the console; `path` is canonical. Nothing else is on its host. */
@@ -32,12 +33,14 @@ interface Page {
   readonly path: RegExp
   readonly get: (visit: Visit) => Promise<Response>
   readonly post?: (visit: Visit) => Promise<Response>
+  /** Members of its form that say what it is about to do, and come back after a sign-in. */
+  readonly aim?: readonly string[]
 }
 
 const PAGES: readonly Page[] = [
   { path: /^\/$/, get: showOverview },
   { path: /^\/users$/, get: showUsers },
-  { path: /^\/users\/([^/]+)$/, get: showUser, post: submitUser },
+  { path: /^\/users\/([^/]+)$/, get: showUser, post: submitUser, aim: AIM },
   { path: /^\/audit$/, get: showTrail },
 ]
 
@@ -58,7 +61,9 @@ async function answerPage(exchange: Exchange, path: string): Promise<Response> {
   const segment = decodeURIComponent(page.path.exec(path)?.[1] ?? '')
   const visit = { ...exchange, administrator: session.userId, session, cookies, segment }
   if (reads) return page.get(visit)
-  if (method === 'POST' && page.post !== undefined) return page.post(visit)
+  if (method === 'POST' && page.post !== undefined) {
+    return isRecent(visit) ? page.post(visit) : askAgain(visit, path, page.aim ?? [])
+  }
   const allowed = page.post === undefined ? 'GET, HEAD' : 'GET, HEAD, POST'
   throw new Denial('method_not_allowed', { headers: { Allow: allowed } })
 }

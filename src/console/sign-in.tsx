@@ -11,18 +11,22 @@ import { tellerFor } from '../auth/teller.ts'
 import { denialHeaders } from '../denial.ts'
 import { ADMIN_SCOPE } from '../gateway-scopes.ts'
 import type { Problem } from '../pages/form.tsx'
-import { Field, ProblemBox, signInProblem, submitOrShow } from '../pages/form.tsx'
+import { Carried, Field, ProblemBox, signInProblem, submitOrShow } from '../pages/form.tsx'
 import type { PageAnswer } from '../pages/layout.tsx'
 import { answerPage } from '../pages/layout.tsx'
+import { queryOf } from '../pages/places.ts'
 import { answerSeeOther } from '../pages/see-other.ts'
 import type { Exchange } from '../runtime.ts'
 import { endOne } from '../sessions/lifecycle.ts'
 import { CONSOLE_CLIENT } from '../sessions/store.ts'
 import { cookieOf } from './administrator.ts'
+import { parseConsolePath } from './recent.ts'
 
-/** `GET /sign-in`, whoever asks. */
-export function showSignIn({ runtime }: Exchange): Promise<Response> {
-  return answerForm(runtime.config.console?.host ?? null, { email: '', problem: null })
+/** `GET /sign-in`, for every visitor. `return_to` is where a sign-in leads, because something there needs a recent one. */
+export function showSignIn({ head, runtime }: Exchange): Promise<Response> {
+  const given = queryOf(head.url).getAll('return_to')
+  const returnTo = given.length === 1 ? parseConsolePath(runtime.config, given[0]) : null
+  return answerForm(runtime.config.console?.host ?? null, { email: '', returnTo, problem: null })
 }
 
 /**
@@ -30,7 +34,8 @@ export function showSignIn({ runtime }: Exchange): Promise<Response> {
  * @throws Denial `invalid_request`, `too_large` for a body that is not such a form
  */
 export async function submitSignIn(exchange: Exchange): Promise<Response> {
-  const body = await readBody(exchange.request, ['email', 'password'])
+  const body = await readBody(exchange.request, ['email', 'password', 'return_to'])
+  const returnTo = parseConsolePath(exchange.runtime.config, body['return_to'])
   return submitOrShow(
     exchange,
     async () => {
@@ -39,11 +44,11 @@ export async function submitSignIn(exchange: Exchange): Promise<Response> {
         clientId: CONSOLE_CLIENT,
         scopes: [ADMIN_SCOPE],
       })
-      return answerSeeOther('/', [cookieOf(exchange, session)])
+      return answerSeeOther(returnTo ?? '/', [cookieOf(exchange, session)])
     },
     (denial) => {
       const email = body['email'] ?? ''
-      const form = { email, problem: signInProblem(denial, email) }
+      const form = { email, returnTo, problem: signInProblem(denial, email) }
       const answer = { status: denial.status, headers: denialHeaders(denial) }
       return answerForm(exchange.runtime.config.console?.host ?? null, form, answer)
     },
@@ -62,17 +67,21 @@ export async function submitSignOut(exchange: Exchange): Promise<Response> {
 
 interface Form {
   readonly email: string
+  /** Where on this host the sign-in leads. */
+  readonly returnTo: string | null
   readonly problem: Problem | null
 }
 
 function answerForm(site: string | null, form: Form, answer: Omit<PageAnswer, 'formOrigins'> = {}): Promise<Response> {
-  const page = { heading: 'Sign in to the console', site, isMending: form.problem !== null }
+  const heading = form.returnTo === null ? 'Sign in to the console' : 'Sign in to the console again'
+  const page = { heading, site, isMending: form.problem !== null }
   return answerPage({ ...page, content: <Content {...form} /> }, { ...answer, formOrigins: [] })
 }
 
-function Content({ email, problem }: Form): JSX.Element {
+function Content({ email, returnTo, problem }: Form): JSX.Element {
   return (
     <>
+      {returnTo !== null && <p>For your safety, what you are about to do needs a recent sign-in.</p>}
       <ProblemBox problem={problem} />
       <form class="fields" method="post" action="/sign-in">
         <Field
@@ -81,6 +90,7 @@ function Content({ email, problem }: Form): JSX.Element {
         <Field
           {...{ name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password', problem }}
         />
+        <Carried name="return_to" value={returnTo} />
         <button class="whole">Sign in</button>
       </form>
     </>

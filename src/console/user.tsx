@@ -8,33 +8,51 @@ import { endSessionOf, findWithSessions } from '../admin/user-sessions.ts'
 import { parseUserSegment, userPath } from '../admin/user.ts'
 import { readBody } from '../auth/body.ts'
 import { publishEnded } from '../auth/effective.ts'
+import { describeRefusal } from '../boundary.ts'
 import { Denial } from '../denial.ts'
 import { deviceName } from '../pages/device-name.ts'
-import { Carried } from '../pages/form.tsx'
+import { Carried, ProblemBox } from '../pages/form.tsx'
 import { queryOf } from '../pages/places.ts'
 import { answerSeeOther } from '../pages/see-other.ts'
 import type { Device } from '../sessions/store.ts'
 import type { Visit } from './frame.tsx'
 import { answerFramed, pathWith, Table, Time } from './frame.tsx'
 
-/** `GET /users/:id`. @throws Denial `no_route` */
+/** `GET /users/:id`: with `do`, it asks to confirm what a form was about to do. @throws Denial `no_route` */
 export async function showUser(visit: Visit): Promise<Response> {
-  const { person, sessions } = await findWithSessions(visit, parseUserSegment(visit.segment))
-  const done = DONE.get(queryOf(visit.head.url).get('done') ?? '') ?? null
-  const content = <Content {...{ person, sessions, done, own: visit.session.sessionId }} />
-  return answerFramed(visit, { heading: person.email ?? person.id, place: 'Users', content })
+  const query = queryOf(visit.head.url)
+  const done = DONE.get(query.get('done') ?? '') ?? null
+  const aim = { name: query.get('do') ?? '', session: query.get('session') ?? '' }
+  return answerUser(visit, { done, aim: TEXTS.has(aim.name) ? aim : null, problem: null })
 }
+
+async function answerUser(visit: Visit, note: Note, status?: number): Promise<Response> {
+  const { person, sessions } = await findWithSessions(visit, parseUserSegment(visit.segment))
+  const content = <Content {...{ person, sessions, note, own: visit.session.sessionId }} />
+  const page = { heading: person.email ?? person.id, place: 'Users', content } as const
+  return answerFramed(visit, status === undefined ? page : { ...page, status })
+}
+
+/** Members of the page's forms. */
+export const AIM = ['do', 'session']
 
 /**
  * `POST /users/:id`: `do` is what the admin API has a URL for, by the same functions.
+ * What is in conflict with the user's state, such as being the last administrator, is said on the page.
  * @throws Denial `invalid_request`, `no_route` for a user or session that is not there
  */
 export async function submitUser(visit: Visit): Promise<Response> {
-  const body = await readBody(visit.request, ['do', 'session'])
+  const body = await readBody(visit.request, AIM)
   const userId = parseUserSegment(visit.segment)
   const step = STEPS.get(body['do'] ?? '')
   if (step === undefined) throw new Denial('invalid_request', { reason: 'do' })
-  await step(visit, userId, body['session'] ?? '')
+  try {
+    await step(visit, userId, body['session'] ?? '')
+  } catch (error) {
+    if (!(error instanceof Denial) || error.code !== 'conflict') throw error
+    visit.runtime.log(describeRefusal({ request: visit.head, requestId: visit.requestId }, error))
+    return answerUser(visit, { done: null, aim: null, problem: LAST_ADMINISTRATOR }, error.status)
+  }
   return answerSeeOther(pathWith(userPath(userId), { done: body['do'] ?? '' }), visit.cookies)
 }
 
@@ -58,22 +76,36 @@ const DONE: ReadonlyMap<string, string> = new Map([
   ['enable', 'The user can sign in again.'],
 ])
 
+/** What is in conflict; nothing else that is done here can be. */
+const LAST_ADMINISTRATOR = 'This is the last enabled administrator. Make another user an administrator first.'
+
+const TEXTS: ReadonlyMap<string, string> = new Map([
+  ['end', 'End the session'],
+  ['end-all', 'End every session'],
+  ['disable', 'Disable this user'],
+  ['enable', 'Enable this user'],
+])
+
+/** What the page says above the user. */
+interface Note {
+  readonly done: string | null
+  /** What a form was about to do before its administrator had to sign in. */
+  readonly aim: { readonly name: string; readonly session: string } | null
+  readonly problem: string | null
+}
+
 interface Shown {
   readonly person: Person
   readonly sessions: readonly Device[]
-  readonly done: string | null
+  readonly note: Note
   /** The session of the administrator who looks. */
   readonly own: string
 }
 
-function Content({ person, sessions, done, own }: Shown): JSX.Element {
+function Content({ person, sessions, note, own }: Shown): JSX.Element {
   return (
     <>
-      {done !== null && (
-        <p class="notice" role="status">
-          {done}
-        </p>
-      )}
+      <Noted person={person} note={note} />
       <Profile person={person} />
       <Deeds person={person} />
       <h2>Sessions</h2>
@@ -91,6 +123,35 @@ function Content({ person, sessions, done, own }: Shown): JSX.Element {
         {' · '}
         <a href={pathWith('/audit', { actor: person.id })}>What this user did</a>
       </p>
+    </>
+  )
+}
+
+function Noted({ person, note: { done, aim, problem } }: Pick<Shown, 'person' | 'note'>): JSX.Element {
+  return (
+    <>
+      {done !== null && (
+        <p class="notice" role="status">
+          {done}
+        </p>
+      )}
+      <ProblemBox problem={problem === null ? null : { text: problem, fields: [] }} />
+      {aim !== null && (
+        <form class="notice" method="post" action={userPath(person.id)}>
+          <p>
+            You had to sign in first, and nothing has been done yet.
+            {aim.session !== '' && (
+              <>
+                {' '}
+                Session: <code>{aim.session}</code>
+              </>
+            )}
+          </p>
+          <Carried name="do" value={aim.name} />
+          <Carried name="session" value={aim.session === '' ? null : aim.session} />
+          <button>{TEXTS.get(aim.name)}</button>
+        </form>
+      )}
     </>
   )
 }
@@ -127,16 +188,16 @@ function Deeds({ person }: Pick<Shown, 'person'>): JSX.Element {
   const deeds =
     person.disabledAt === null
       ? [
-          { name: 'end-all', text: 'End every session', look: 'plain' },
-          { name: 'disable', text: 'Disable this user', look: 'alarm' },
+          { name: 'end-all', look: 'plain' },
+          { name: 'disable', look: 'alarm' },
         ]
-      : [{ name: 'enable', text: 'Enable this user', look: 'plain' }]
+      : [{ name: 'enable', look: 'plain' }]
   return (
     <div class="deeds">
-      {deeds.map(({ name, text, look }) => (
+      {deeds.map(({ name, look }) => (
         <form method="post" action={userPath(person.id)}>
           <Carried name="do" value={name} />
-          <button class={look}>{text}</button>
+          <button class={look}>{TEXTS.get(name)}</button>
         </form>
       ))}
     </div>

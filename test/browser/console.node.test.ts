@@ -72,9 +72,8 @@ describe('the console', () => {
     await page.goto(`${ORIGIN}/audit`)
     expect([new URL(page.url()).pathname, await heading(page)]).toEqual(['/sign-in', 'Sign in to the console'])
     await signIn(page, 'bob@example.com')
-    expect(await heading(page)).toBe('You have no access to this page')
+    expect(await heading(page)).toBe('Sign in to the console')
     expect(await page.context().cookies()).toEqual([])
-    await page.getByRole('link', { name: 'Sign in' }).click()
     await fill(page, { 'E-mail address': EMAIL, Password: PASSWORD }, 'Sign in')
     expect(await heading(page)).toBe('Overview')
   })
@@ -93,6 +92,21 @@ describe('the console', () => {
     expect(await heading(console_)).toBe('Sign in to the console')
     await site.reload()
     expect(await heading(site)).toBe('Your account')
+  })
+
+  it('asks for the password again before it writes, and then whether to', async () => {
+    const page = await signIn(await (await browsers.open()).newPage())
+    expect(await heading(page)).toBe('Overview')
+    await page.goto(`${ORIGIN}/users?q=bob`)
+    await page.getByRole('link', { name: /^usr_/ }).click()
+    await gateway.db.prepare(`UPDATE sessions SET auth_time = auth_time - 905`).run()
+    await page.getByRole('button', { name: 'End every session' }).click()
+    expect(await heading(page)).toBe('Sign in to the console again')
+    await fill(page, { 'E-mail address': EMAIL, Password: PASSWORD }, 'Sign in')
+    expect(await heading(page)).toBe('bob@example.com')
+    expect(await page.getByText('nothing has been done yet').count()).toBe(1)
+    await page.getByRole('button', { name: 'End every session' }).first().click()
+    expect(await page.getByRole('status').textContent()).toContain('Every session has ended.')
   })
 
   it('ends a session of somebody who finds himself signed out, without JavaScript', async () => {

@@ -1,9 +1,10 @@
 // Who may use the admin API, and what it tells to whom it does not know.
 import { env } from 'cloudflare:workers'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 
 import { OPERATIONS } from '../../src/admin/operations.ts'
 import { administer, administrator, askAs, everything, signInAsAdministrator } from '../support/admin.ts'
+import { makeClient, tokenOf } from '../support/oauth.ts'
 import { createWorld, insertUser, ISSUER, UPSTREAM, user } from '../support/world.ts'
 import type { World } from '../support/world.ts'
 
@@ -132,6 +133,86 @@ describe('every URL of the admin API', () => {
     const { access } = await signInAsAdministrator(world)
     const document = await (await world.bearer(access, '/-/gate/admin/openapi.json')).json()
     expect(document).toMatchObject({ servers: [{ url: `${ISSUER}/-/gate/admin` }] })
+  })
+})
+
+/** An administrator whose sign-in was that many seconds ago, with a token minted now. */
+async function signedInBefore(world: World, seconds: number): Promise<string> {
+  await insertUser(administrator)
+  const { refresh } = await signInAsAdministrator(world)
+  await env.DB.prepare('UPDATE sessions SET auth_time = auth_time - ?1').bind(seconds).run()
+  const answer = await world.post('/auth/refresh', { refresh_token: refresh })
+  return (await answer.json<{ readonly access_token: string }>()).access_token
+}
+
+const writing = calls.filter(({ method }) => method !== 'GET')
+const reading = calls.filter(({ method, path }) => method === 'GET' && path !== '/openapi.json')
+
+describe('an administrator whose sign-in is older than max_auth_age', () => {
+  it('reads everything and writes nothing', async () => {
+    const world = await createWorld({ routes })
+    const token = await signedInBefore(world, 905)
+    for (const call of reading) expect([call.path, (await askAs(world, token, call)).status]).toEqual([call.path, 200])
+    const before = await everything()
+    for (const { method, path } of [
+      ...writing,
+      { method: 'PUT', path: '/users' },
+      { method: 'POST', path: '/nothing' },
+    ]) {
+      const { status, body, headers } = await askAs(world, token, { method, path, body: {} })
+      expect([method, path, status, body['code'], body['max_age']]).toEqual([
+        method,
+        path,
+        401,
+        'insufficient_user_authentication',
+        900,
+      ])
+      expect(headers.get('WWW-Authenticate')).toBe('Bearer error="insufficient_user_authentication", max_age="900"')
+    }
+    expect(await everything()).toEqual(before)
+  })
+
+  it.each([
+    ['15m', 880, 200],
+    ['15m', 905, 401],
+    ['1m', 50, 200],
+    ['1m', 65, 401],
+    ['2h', 7190, 200],
+  ])('is refused by max_auth_age = %s after %i seconds: %i', async (age, seconds, status) => {
+    const world = await createWorld({ routes, vars: { ADMIN: { max_auth_age: age } } })
+    const token = await signedInBefore(world, seconds)
+    const call = { method: 'PATCH', path: `/users/${user.id}`, body: { roles: ['a'] } }
+    expect((await askAs(world, token, call)).status).toBe(status)
+  })
+
+  it('is told of a missing scope first', async () => {
+    const world = await createWorld({ routes })
+    const token = await signedInBefore(world, 905)
+    await env.DB.prepare(`UPDATE users SET scopes = '[]', token_version = token_version + 1`).run()
+    expect((await askAs(world, token, { method: 'POST', path: '/users', body: {} })).status).toBe(403)
+  })
+
+  it('writes again after another sign-in', async () => {
+    const world = await createWorld({ routes })
+    await signedInBefore(world, 905)
+    const { access } = await signInAsAdministrator(world)
+    const call = { method: 'PATCH', path: `/users/${user.id}`, body: { roles: ['a'] } }
+    expect((await askAs(world, access, call)).status).toBe(200)
+  })
+})
+
+describe('a client that administers', () => {
+  it('has authenticated when its token was issued, so an old token writes nothing', async () => {
+    const world = await createWorld({ routes, vars: { ADMIN: { max_auth_age: '1m' } } })
+    const token = await tokenOf(world, await makeClient({ scopes: ['gatehouse:admin'] }), { scope: 'gatehouse:admin' })
+    const call = { method: 'PATCH', path: `/users/${user.id}`, body: { roles: ['a'] } }
+    expect((await askAs(world, token, call)).status).toBe(200)
+    const now = Date.now()
+    vi.spyOn(Date, 'now').mockImplementation(() => now + 65_000)
+    expect((await askAs(world, token, { ...call, body: { roles: ['b'] } })).body['code']).toBe(
+      'insufficient_user_authentication',
+    )
+    expect((await askAs(world, token, { method: 'GET', path: '/users' })).status).toBe(200)
   })
 })
 

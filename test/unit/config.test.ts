@@ -25,6 +25,7 @@ describe('the smallest configuration', () => {
       authPath: '/auth',
       webOrigins: [],
       console: null,
+      admin: { maxAuthAge: 900 },
       insecureCookies: false,
       tokens: { accessTtl: 900, clockSkew: 5 },
       sessions: {
