@@ -13,7 +13,10 @@ import { updateEmail } from './store.ts'
 import { USER, userIdOf } from './user.ts'
 import { changePerson, record, recordScopeChange } from './write.ts'
 
-/** Like RFC 7396: lists are replaced, claims are merged, `null` takes a claim or the e-mail away. */
+/**
+ * Like RFC 7396: lists are replaced, claims are merged, `null` removes a claim or the e-mail. The last enabled administrator
+ * keeps the scope, and an e-mail to sign in with.
+ */
 export const changeUser = operation({
   method: 'PATCH',
   path: '/users/:id',
@@ -46,7 +49,8 @@ export const changeUser = operation({
       ...(claims !== undefined && { claims: Object.keys(claims) }),
     }
     const statements = [
-      scopes === undefined ? [] : scopeGuards(call, userId, scopes),
+      email === null || scopes?.includes(ADMIN_SCOPE) === false ? [keepAdministrator(db, userId)] : [],
+      scopes === undefined ? [] : recordScopeChange(call, userId, scopes),
       updateProfile(db, userId, profile),
       ...(email === undefined ? [] : [updateEmail(db, userId, email)]),
       record(call, 'user.change', userId, details),
@@ -54,12 +58,6 @@ export const changeUser = operation({
     return answerUser(await changePerson(call, { userId, version: readVersion(call), statements }))
   },
 })
-
-/** The last enabled administrator stays one, and each scope of the gateway that changes is recorded. */
-function scopeGuards(call: Call, userId: string, scopes: readonly string[]): readonly D1PreparedStatement[] {
-  const kept = scopes.includes(ADMIN_SCOPE) ? [] : [keepAdministrator(call.runtime.db, userId)]
-  return [...kept, ...recordScopeChange(call, userId, scopes)]
-}
 
 /** The version of an `If-Match` header, `null` where there is none or `*`. */
 function readVersion({ request }: Call): number | null {

@@ -40,6 +40,15 @@ const REMOVALS: readonly (readonly [string, (ask: Ask, id: string) => ReturnType
 ]
 
 describe('the last enabled administrator', () => {
+  it('keeps an e-mail to sign in with, and may have another one', async () => {
+    const ask = await administer(await createWorld())
+    const change = (email: string | null) => ask('PATCH', `/users/${administrator.id}`, { email })
+    expect((await change('other@example.com')).status).toBe(200)
+    expect((await change(null)).body['detail']).toBe('the last enabled administrator')
+    await insertUser(second)
+    expect((await change(null)).status).toBe(200)
+  })
+
   it.each(REMOVALS)('stays one: %s is a conflict, and nothing is written', async (_, remove) => {
     const world = await createWorld()
     const ask = await administer(world)
