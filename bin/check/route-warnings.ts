@@ -1,6 +1,7 @@
 // Routes that stand in one another's way.
 import type { Route, Segment } from '../../src/config/config.ts'
 import { compareRoutes, type Shape } from '../../src/config/specificity.ts'
+import { isGatewayScope } from '../../src/gateway-scopes.ts'
 import { matches } from './route-table.ts'
 
 /** `routes` in the order of the configuration, the most specific first. */
@@ -15,7 +16,17 @@ export function routeWarnings(routes: readonly Route[]): readonly string[] {
     ...routes
       .filter((route) => route.credentials.has('api-key') && route.rateLimit === null)
       .map((route) => `${name(route)} takes API keys and has no rate_limit: each bogus key asks the database`),
+    ...routes.flatMap(findGatewayScope),
   ]
+}
+
+/** Sessions that asked for nothing have no such scope, those of the pages, of providers and of upstreams among them. */
+function findGatewayScope(route: Route): readonly string[] {
+  return route.scopes
+    .filter(isGatewayScope)
+    .map(
+      (scope) => `${name(route)} needs the scope ${scope}: a session has it only if its sign-in asked for it by name`,
+    )
 }
 
 /** A wider route that would have taken the methods that this one refuses; it is never asked (405). */

@@ -227,6 +227,11 @@ describe('a warning', () => {
       'ROUTES[1] (/a) takes API keys and has no rate_limit: each bogus key asks the database',
     ],
     [
+      'warns of a route that needs a scope of the gateway',
+      withRoute(`path = "/a"\nscopes = ["a", "gatehouse:admin"]\n${upstream}`),
+      'ROUTES[1] (/a) needs the scope gatehouse:admin: a session has it only if its sign-in asked for it by name',
+    ],
+    [
       'tells an upstream in the clear',
       withRoute('path = "/a"\nupstream = "http://origin.example.com"'),
       'ROUTES[1].upstream is http: identities travel in the clear',
