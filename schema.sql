@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS d1_migrations (
   applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL
 );
 INSERT INTO d1_migrations (name)
-  SELECT value FROM json_each('["0001_first_release.sql", "0002_providers.sql", "0003_operations.sql", "0004_console.sql", "0005_sessions.sql", "0007_refusals.sql", "0008_scopes.sql"]')
+  SELECT value FROM json_each('["0001_first_release.sql", "0002_providers.sql", "0003_operations.sql", "0004_console.sql", "0005_sessions.sql", "0006_identities.sql", "0007_refusals.sql", "0008_scopes.sql"]')
   WHERE NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'users')
     AND NOT EXISTS (SELECT 1 FROM d1_migrations);
 
@@ -98,6 +98,8 @@ CREATE TABLE IF NOT EXISTS identities (
   subject TEXT NOT NULL,
   user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
   created_at INTEGER NOT NULL,
+  founding INTEGER NOT NULL DEFAULT 0,
+  suspended_at INTEGER,
   PRIMARY KEY (provider, subject)
 ) STRICT, WITHOUT ROWID;
 

@@ -158,6 +158,14 @@ function createOwnUrls(config: Config): OwnUrls {
   urls.delete('/auth/sessions/:id', async ({ env, req }) =>
     endSessionOf(env, site(env), await findCaller(env), req.param('id')),
   )
+  urls.get('/auth/identities', async ({ env }) => {
+    const { showIdentities } = await import('./auth/identities.ts')
+    return showIdentities(env, await findCaller(env))
+  })
+  urls.delete('/auth/identities/:id', async ({ env, req }) => {
+    const { removeIdentity } = await import('./auth/identities.ts')
+    return removeIdentity(env, site(env), await findCaller(env), req.param('id'))
+  })
   urls.get('/auth/password', async ({ env }) => (await pages()).showPassword(env))
   urls.post('/auth/password', async ({ env }) => {
     if (isNavigation(env.head)) return (await pages()).submitPassword(env, site(env))

@@ -201,16 +201,6 @@ export function selectUserByIdentity(db: Database, { provider, subject }: Provid
     .bind(provider, subject)
 }
 
-/** The providers that a user can sign in with, each once. */
-export function selectProvidersOf(db: Database, userId: string): D1PreparedStatement {
-  return db.prepare(`SELECT DISTINCT provider FROM identities WHERE user_id = ?1 ORDER BY provider`).bind(userId)
-}
-
-/** A row of `selectProvidersOf`. */
-export function parseProviderId(row: unknown): string | null {
-  return isObject(row) ? readText(row['provider']) : null
-}
-
 /** Inserts a user without e-mail, password, roles and scopes, unless the identity that he is made for is somebody's by now. */
 export function insertUserOfProvider(
   db: Database,
@@ -234,8 +224,8 @@ export function insertIdentity(
 ): D1PreparedStatement {
   return db
     .prepare(
-      `INSERT INTO identities (provider, subject, user_id, created_at)
-       SELECT ?2, ?3, id, unixepoch() FROM users WHERE id = ?1
+      `INSERT INTO identities (provider, subject, user_id, created_at, founding)
+       SELECT ?2, ?3, id, unixepoch(), 1 FROM users WHERE id = ?1
        ON CONFLICT (provider, subject) DO NOTHING`,
     )
     .bind(userId, provider, subject)

@@ -5,6 +5,7 @@ import { createClientOf, endClientOf, listClients, rotateClientOf } from './clie
 import { createUser, importUsers } from './create-user.ts'
 import { describeApi } from './document.ts'
 import { findUsers, showUser } from './find-users.ts'
+import { removeIdentity, showIdentities } from './identities.ts'
 import { createKeyOf, endKeyOf, listKeysOf, rotateKeyOf } from './keys.ts'
 import type { Operation } from './operation.ts'
 import { operation } from './operation.ts'
@@ -36,6 +37,8 @@ export const OPERATIONS: readonly Operation[] = [
   endSessions,
   listSessions,
   endOneSession,
+  showIdentities,
+  removeIdentity,
   makeResetLink,
   listClients,
   createClientOf,

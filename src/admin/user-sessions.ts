@@ -4,6 +4,8 @@ import { answerJson } from '../auth/answer.ts'
 import { announceEnded } from '../auth/effective.ts'
 import { findBrokenColumn, runBatch } from '../database.ts'
 import { Denial } from '../denial.ts'
+import type { Identity } from '../identities/store.ts'
+import { parseIdentity, selectIdentities } from '../identities/store.ts'
 import type { JsonObject } from '../json.ts'
 import type { Ended } from '../sessions/lifecycle.ts'
 import type { Device } from '../sessions/store.ts'
@@ -52,19 +54,24 @@ export const listSessions = operation({
   },
 })
 
-/** A user and his sessions that are alive. One round trip. @throws Denial `no_route` */
-export async function findWithSessions(
-  { runtime }: Pick<Call, 'runtime'>,
-  userId: string,
-): Promise<{ readonly person: Person; readonly sessions: readonly Device[] }> {
+export interface UserInFull {
+  readonly person: Person
+  readonly sessions: readonly Device[]
+  readonly identities: readonly Identity[]
+}
+
+/** A user with the sessions that are alive and the ways in at providers. One round trip. @throws Denial `no_route` */
+export async function findWithSessions({ runtime }: Pick<Call, 'runtime'>, userId: string): Promise<UserInFull> {
   const { db, config } = runtime
-  const [people, devices = []] = await runBatch(db, [
+  const [people, devices = [], ways = []] = await runBatch(db, [
     selectPerson(db, userId),
     selectDevices(db, userId, config.sessions.idleTimeout),
+    selectIdentities(db, userId),
   ])
   const person = parsePerson(people?.[0])
   if (person === null) throw new Denial('no_route')
-  return { person, sessions: devices.map(parseDevice).filter((device) => device !== null) }
+  const sessions = devices.map(parseDevice).filter((device) => device !== null)
+  return { person, sessions, identities: ways.map(parseIdentity).filter((identity) => identity !== null) }
 }
 
 function describeSession(device: Device): JsonObject {

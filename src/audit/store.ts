@@ -14,6 +14,8 @@ export type AuditAction =
   | 'password.reset_link'
   | 'password.reset'
   | 'identity.link'
+  | 'identity.unlink'
+  | 'identity.suspend'
   | 'user.create'
   | 'user.import'
   | 'user.change'

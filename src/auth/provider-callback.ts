@@ -11,7 +11,8 @@ import { answerRedirect } from './answer.ts'
 import type { Caller } from './caller.ts'
 import { usesCookies } from './caller.ts'
 import { cookieNames, readSignInCookie, signInCookie } from './cookies.ts'
-import { cookiesFor, mintFor } from './issue.ts'
+import { publishEnded } from './effective.ts'
+import { cookiesFor, credentialsOf, mintFor } from './issue.ts'
 import { findBrowserSession } from './open.ts'
 import type { Secrets, Transaction } from './provider-transaction.ts'
 import { deriveSecrets, isState, openTransaction, transactionId } from './provider-transaction.ts'
@@ -91,8 +92,12 @@ async function settle(
 
 /** The session that asked is alive at the end of it all, or nothing is linked. */
 async function link(exchange: Exchange, identity: ProviderIdentity, caller: Caller | null): Promise<readonly string[]> {
-  const { session, cookies } = await requireLiving(exchange, usesCookies(caller) ? caller : null)
-  await linkIdentity(exchange, session, identity)
+  const { session } = await requireLiving(exchange, usesCookies(caller) ? caller : null)
+  const linked = await linkIdentity(exchange, session, identity)
+  const [{ cookies }] = await Promise.all([
+    credentialsOf(exchange.runtime, linked.session, 'cookie'),
+    publishEnded(exchange.runtime, linked),
+  ])
   return cookies
 }
 

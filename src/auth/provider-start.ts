@@ -21,6 +21,7 @@ import {
   transactionId,
 } from './provider-transaction.ts'
 import { callbackUrl, enforcePage, metadataOf, requireProvider } from './provider.ts'
+import { requireRecentProof } from './recent-proof.ts'
 import { parseReturnTo } from './return-to.ts'
 import type { Site } from './same-site.ts'
 import { enforceTransport } from './same-site.ts'
@@ -54,33 +55,20 @@ export async function startSignIn(exchange: Exchange, id: string): Promise<Respo
  * `POST /auth/providers/:id/start`: links the provider to the user of this browser's session, whoever he is there. It is a way in
  * that outlives the session, so whoever has only found that must not get one (ASVS 7.5.1).
  * @throws Denial `no_route`, `cross_site_request`, `rate_limited`, `invalid_request`, `credential_required`, `session_ended`,
- *   `insufficient_user_authentication` unless he has signed in lately, `issuer_unavailable`
+ *   `insufficient_user_authentication` unless the sign-in is recent or the body has the `password`, `issuer_unavailable`
  */
 export async function startLink(exchange: Exchange, site: Site, id: string, caller: Caller | null): Promise<Response> {
   const provider = requireProvider(exchange, id)
-  const { return_to: given } = await readBody(exchange.request, ['return_to'])
+  const { return_to: given, password } = await readBody(exchange.request, ['return_to', 'password'])
   enforceTransport(site, 'cookie')
   await enforceAddressLimit(exchange)
   const returnTo = requireReturnTo(exchange.runtime.config, given)
   const metadata = await metadataOf(exchange, provider)
   // Last of what takes time: cookies of a renewal are given out while they are young.
   const { session, cookies } = await requireLiving(exchange, usesCookies(caller) ? caller : null)
-  if (exchange.runtime.now() - session.authTime > RECENT) throw tooOld(cookies)
+  await requireRecentProof(exchange, session, password, cookies)
   const begun = beginSignIn(exchange, provider, metadata, { returnTo, linkedTo: session.sessionId })
   return answerRedirect(begun.location, [...cookies, ...begun.cookies])
-}
-
-/** Seconds since signing in, within which a session may be given another way in. */
-const RECENT = 600
-
-/** RFC 9470 §3. */
-function tooOld(cookies: readonly string[]): Denial {
-  const max_age = RECENT
-  return new Denial('insufficient_user_authentication', {
-    members: { max_age },
-    challenge: { max_age: String(max_age) },
-    cookies,
-  })
 }
 
 /** Fetch Metadata §2.3; a sibling host may be a web app of ours. */

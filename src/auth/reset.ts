@@ -3,9 +3,11 @@
 import { passwordProblem } from '../accounts/password-policy.ts'
 import { tell } from '../audit/tell.ts'
 import { sha256 } from '../crypto.ts'
-import { runBatch } from '../database.ts'
+import { findBrokenColumn, runBatch } from '../database.ts'
 import { Denial } from '../denial.ts'
-import { comingReset, deleteReset, parseReset, resetPassword, selectReset } from '../resets/store.ts'
+import type { Suspended } from '../identities/store.ts'
+import { addedWaysIn, parseAllSuspended, suspendWaysIn } from '../identities/store.ts'
+import { comingReset, deleteReset, parseReset, requireReset, resetPassword, selectReset } from '../resets/store.ts'
 import type { Exchange } from '../runtime.ts'
 import type { Ended } from '../sessions/lifecycle.ts'
 import { countAlive, endOfOldEpoch, parseCount, parseRaised } from '../sessions/store.ts'
@@ -33,7 +35,7 @@ export async function resetByLink(exchange: Exchange, site: Site): Promise<Respo
   enforceTransport(site, 'token')
   const ended = await useLink(exchange, form)
   if (ended === null) throw refused('the link is over, or has been used')
-  return announceEnded(exchange, ended, [])
+  return announceEnded(exchange, ended, [], async () => ({ suspended: ended.suspended }))
 }
 
 /** @throws Denial `invalid_request`, with `detail` for a password that is refused */
@@ -46,28 +48,51 @@ export async function parseResetForm({ token, password }: Body): Promise<ResetFo
 }
 
 /**
- * Sets the password and ends every session; `null` where the link is not good. It is looked at before the password is hashed,
+ * Sets the password, ends every session and suspends the ways in that were added to the account; `null` where the link is not good. It is looked at before the password is hashed,
  * and by the statement that uses it up once more.
  * Does NOT publish.
  * @throws Denial `rate_limited`, `unavailable`
  */
-export async function useLink(exchange: Exchange, { token, password }: ResetForm): Promise<Ended | null> {
+export async function useLink(exchange: Exchange, { token, password }: ResetForm): Promise<Reset | null> {
   await enforceAddressLimit(exchange)
-  const { db, config, hashing } = exchange.runtime
+  const { db, hashing } = exchange.runtime
   const tokenHash = sha256(token)
   const [found] = await runBatch(db, [selectReset(db, tokenHash)])
   const userId = parseReset(found?.[0])
   if (userId === null) return null
   const passwordHash = await hashing.admit(exchange, (passwords) => passwords.hash(password))
-  const [alive, raised] = await runBatch(db, [
-    countAlive(db, userId, config.sessions.idleTimeout),
-    tell(db, tellerFor(exchange, null), 'password.reset', {}, comingReset(tokenHash)),
-    resetPassword(db, tokenHash, passwordHash),
-    endOfOldEpoch(db, userId, 'reset'),
-    deleteReset(db, tokenHash),
-  ])
-  const user = parseRaised(raised?.[0])
-  return user === null ? null : { ended: parseCount(alive?.[0]), raised: [user] }
+  return commitReset(exchange, userId, { tokenHash, passwordHash })
+}
+
+/** What a reset has ended, and the ways in that it has suspended. */
+export interface Reset extends Ended {
+  readonly suspended: readonly Suspended[]
+}
+
+async function commitReset(
+  exchange: Exchange,
+  userId: string,
+  { tokenHash, passwordHash }: { readonly tokenHash: string; readonly passwordHash: string },
+): Promise<Reset | null> {
+  const { db, config } = exchange.runtime
+  const teller = tellerFor(exchange, null)
+  try {
+    const [alive, , raised = [], suspended = []] = await runBatch(db, [
+      countAlive(db, userId, config.sessions.idleTimeout),
+      requireReset(db, tokenHash),
+      tell(db, teller, 'password.reset', {}, comingReset(tokenHash)),
+      resetPassword(db, tokenHash, passwordHash),
+      [endOfOldEpoch(db, userId, 'reset')],
+      tell(db, teller, 'identity.suspend', { reason: 'reset' }, addedWaysIn(userId)),
+      suspendWaysIn(db, userId),
+      deleteReset(db, tokenHash),
+    ])
+    const users = raised.map(parseRaised).filter((user) => user !== null)
+    return { ended: parseCount(alive?.[0]), raised: users, suspended: parseAllSuspended(suspended) }
+  } catch (cause) {
+    if (findBrokenColumn(cause) === 'users.token_version') return null
+    throw cause
+  }
 }
 
 function refused(detail: string): Denial {

@@ -169,6 +169,9 @@ export type WebhookEvent =
   | 'session.ended'
   | 'session.reuse_found'
   | 'user.changed'
+  | 'identity.linked'
+  | 'identity.unlinked'
+  | 'identity.suspended'
   | 'admin.granted'
   | 'admin.revoked'
 

@@ -9,6 +9,9 @@ const EVENTS: readonly WebhookEvent[] = [
   'session.ended',
   'session.reuse_found',
   'user.changed',
+  'identity.linked',
+  'identity.unlinked',
+  'identity.suspended',
   'admin.granted',
   'admin.revoked',
 ]

@@ -2,6 +2,7 @@
 
 import type { JSX } from 'hono/jsx/jsx-runtime'
 
+import { removeIdentityOf } from '../admin/identities.ts'
 import { disable, enable, endEverySession } from '../admin/stop-user.ts'
 import type { Person } from '../admin/store.ts'
 import { endSessionOf, findWithSessions } from '../admin/user-sessions.ts'
@@ -10,6 +11,7 @@ import { readBody } from '../auth/body.ts'
 import { publishEnded } from '../auth/effective.ts'
 import { describeRefusal } from '../boundary.ts'
 import { Denial } from '../denial.ts'
+import type { Identity } from '../identities/store.ts'
 import { deviceName } from '../pages/device-name.ts'
 import { Carried, ProblemBox } from '../pages/form.tsx'
 import { queryOf } from '../pages/places.ts'
@@ -22,19 +24,23 @@ import { answerFramed, pathWith, Table, Time } from './frame.tsx'
 export async function showUser(visit: Visit): Promise<Response> {
   const query = queryOf(visit.head.url)
   const done = DONE.get(query.get('done') ?? '') ?? null
-  const aim = { name: query.get('do') ?? '', session: query.get('session') ?? '' }
+  const aim = {
+    name: query.get('do') ?? '',
+    session: query.get('session') ?? '',
+    identity: query.get('identity') ?? '',
+  }
   return answerUser(visit, { done, aim: TEXTS.has(aim.name) ? aim : null, problem: null })
 }
 
 async function answerUser(visit: Visit, note: Note, status?: number): Promise<Response> {
-  const { person, sessions } = await findWithSessions(visit, parseUserSegment(visit.segment))
-  const content = <Content {...{ person, sessions, note, own: visit.session.sessionId }} />
+  const { person, sessions, identities } = await findWithSessions(visit, parseUserSegment(visit.segment))
+  const content = <Content {...{ person, sessions, identities, note, own: visit.session.sessionId }} />
   const page = { heading: person.email ?? person.id, place: 'Users', content } as const
   return answerFramed(visit, status === undefined ? page : { ...page, status })
 }
 
 /** Members of the page's forms. */
-export const AIM = ['do', 'session']
+export const AIM = ['do', 'session', 'identity']
 
 /**
  * `POST /users/:id`: `do` is what the admin API has a URL for, by the same functions.
@@ -47,7 +53,7 @@ export async function submitUser(visit: Visit): Promise<Response> {
   const step = STEPS.get(body['do'] ?? '')
   if (step === undefined) throw new Denial('invalid_request', { reason: 'do' })
   try {
-    await step(visit, userId, body['session'] ?? '')
+    await step(visit, userId, body['session'] ?? body['identity'] ?? '')
   } catch (error) {
     if (!(error instanceof Denial) || error.code !== 'conflict') throw error
     visit.runtime.log(describeRefusal({ request: visit.head, requestId: visit.requestId }, error))
@@ -56,7 +62,8 @@ export async function submitUser(visit: Visit): Promise<Response> {
   return answerSeeOther(pathWith(userPath(userId), { done: body['do'] ?? '' }), visit.cookies)
 }
 
-type Step = (visit: Visit, userId: string, sessionId: string) => Promise<unknown>
+/** `id` is that of a session or identity, where the step takes one. */
+type Step = (visit: Visit, userId: string, id: string) => Promise<unknown>
 
 const STEPS: ReadonlyMap<string, Step> = new Map<string, Step>([
   [
@@ -66,6 +73,7 @@ const STEPS: ReadonlyMap<string, Step> = new Map<string, Step>([
   ['end-all', async (visit, userId) => publishEnded(visit.runtime, await endEverySession(visit, userId))],
   ['disable', async (visit, userId) => publishEnded(visit.runtime, await disable(visit, userId))],
   ['enable', enable],
+  ['unlink', async (visit, userId, id) => publishEnded(visit.runtime, await removeIdentityOf(visit, userId, id))],
 ])
 
 /** What the address says was done. Fixed words: nobody can put his own there. */
@@ -74,6 +82,7 @@ const DONE: ReadonlyMap<string, string> = new Map([
   ['end-all', 'Every session has ended.'],
   ['disable', 'The user is disabled, and every session has ended.'],
   ['enable', 'The user can sign in again.'],
+  ['unlink', 'The way in has been removed, and its sessions have ended.'],
 ])
 
 /** What is in conflict; nothing else that is done here can be. */
@@ -83,6 +92,7 @@ const TEXTS: ReadonlyMap<string, string> = new Map([
   ['end', 'End the session'],
   ['end-all', 'End every session'],
   ['disable', 'Disable this user'],
+  ['unlink', 'Remove the way in'],
   ['enable', 'Enable this user'],
 ])
 
@@ -90,19 +100,20 @@ const TEXTS: ReadonlyMap<string, string> = new Map([
 interface Note {
   readonly done: string | null
   /** What a form was about to do before its administrator had to sign in. */
-  readonly aim: { readonly name: string; readonly session: string } | null
+  readonly aim: { readonly name: string; readonly session: string; readonly identity: string } | null
   readonly problem: string | null
 }
 
 interface Shown {
   readonly person: Person
   readonly sessions: readonly Device[]
+  readonly identities: readonly Identity[]
   readonly note: Note
   /** The session of the administrator who looks. */
   readonly own: string
 }
 
-function Content({ person, sessions, note, own }: Shown): JSX.Element {
+function Content({ person, sessions, identities, note, own }: Shown): JSX.Element {
   return (
     <>
       <Noted person={person} note={note} />
@@ -118,11 +129,40 @@ function Content({ person, sessions, note, own }: Shown): JSX.Element {
           ))}
         </Table>
       )}
+      {identities.length > 0 && <Identities {...{ person, identities }} />}
       <p class="after">
         <a href={pathWith('/audit', { target: person.id })}>What was done to this user</a>
         {' · '}
         <a href={pathWith('/audit', { actor: person.id })}>What this user did</a>
       </p>
+    </>
+  )
+}
+
+function Identities({ person, identities }: Pick<Shown, 'person' | 'identities'>): JSX.Element {
+  return (
+    <>
+      <h2>Ways in at providers</h2>
+      <Table {...{ label: 'Ways in at providers', heads: ['Provider', 'Remove it', 'State', 'Linked'] }}>
+        {identities.map(({ id, provider, linkedAt, suspendedAt }) => (
+          <tr>
+            <td>{provider}</td>
+            <td>
+              <form method="post" action={userPath(person.id)}>
+                <Carried name="do" value="unlink" />
+                <Carried name="identity" value={id} />
+                <button class="plain">
+                  Remove<span class="unseen"> {provider}</span>
+                </button>
+              </form>
+            </td>
+            <td>{suspendedAt === null ? 'Signs in' : <>Suspended since {<Time at={suspendedAt} />}</>}</td>
+            <td>
+              <Time at={linkedAt} />
+            </td>
+          </tr>
+        ))}
+      </Table>
     </>
   )
 }
@@ -149,6 +189,7 @@ function Noted({ person, note: { done, aim, problem } }: Pick<Shown, 'person' | 
           </p>
           <Carried name="do" value={aim.name} />
           <Carried name="session" value={aim.session === '' ? null : aim.session} />
+          <Carried name="identity" value={aim.identity === '' ? null : aim.identity} />
           <button>{TEXTS.get(aim.name)}</button>
         </form>
       )}

@@ -2,7 +2,6 @@
 
 import type { JSX } from 'hono/jsx/jsx-runtime'
 
-import { findAccount } from '../accounts/users.ts'
 import { readBody } from '../auth/body.ts'
 import { publishEnded } from '../auth/effective.ts'
 import { credentialsOf } from '../auth/issue.ts'
@@ -12,6 +11,7 @@ import { enforceTransport } from '../auth/same-site.ts'
 import { enforceAddressLimit } from '../auth/sign-in.ts'
 import type { Config } from '../config/config.ts'
 import { Denial, denialHeaders } from '../denial.ts'
+import { findAccount } from '../identities/account.ts'
 import type { Exchange } from '../runtime.ts'
 import type { Problem } from './form.tsx'
 import { commonProblem, Field, passwordWords, ProblemBox, submitOrShow } from './form.tsx'

@@ -29,6 +29,16 @@ export function selectReset(db: Database, tokenHash: string): D1PreparedStatemen
   return db.prepare(`SELECT u.id FROM ${GOOD}`).bind(tokenHash)
 }
 
+/** Breaks `NOT NULL` of `users.token_version`, and with it the transaction, unless the link is good. */
+export function requireReset(db: Database, tokenHash: string): D1PreparedStatement {
+  return db
+    .prepare(
+      `INSERT INTO users (id, token_version, created_at, changed_at) SELECT '', NULL, 0, 0
+       WHERE NOT EXISTS (SELECT 1 FROM ${GOOD})`,
+    )
+    .bind(tokenHash)
+}
+
 /** The reset that `resetPassword` is about to do. */
 export function comingReset(tokenHash: string): Source {
   return { sql: `SELECT u.id AS target, '{}' AS details FROM ${GOOD}`, parameters: [tokenHash] }

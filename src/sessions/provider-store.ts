@@ -4,7 +4,7 @@ import type { Database } from '../database.ts'
 import { isObject } from '../json.ts'
 import { readNullable, readText } from '../rows.ts'
 import type { Beginning } from './store.ts'
-import { ALIVE, END, RAISE } from './store.ts'
+import { END, RAISE } from './store.ts'
 
 /** How a session that has not ended began, if a provider began it. */
 export function selectProviderSession(db: Database, sessionId: string): D1PreparedStatement {
@@ -14,22 +14,6 @@ export function selectProviderSession(db: Database, sessionId: string): D1Prepar
        WHERE id = ?1 AND ended_at IS NULL AND provider IS NOT NULL`,
     )
     .bind(sessionId)
-}
-
-/** Makes a provider's subject that is nobody's a way in of a session's user, if that session is alive. */
-export function insertIdentityOfSession(
-  db: Database,
-  sessionId: string,
-  idleTimeout: number,
-  identity: { readonly provider: string; readonly subject: string },
-): D1PreparedStatement {
-  return db
-    .prepare(
-      `INSERT INTO identities (provider, subject, user_id, created_at)
-       SELECT ?3, ?4, u.id, unixepoch() FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?2 AND ${ALIVE}
-       ON CONFLICT (provider, subject) DO NOTHING`,
-    )
-    .bind(idleTimeout, sessionId, identity.provider, identity.subject)
 }
 
 /** What a provider says is over: a session of its own, everything of a subject, or the former if it is of the latter or was never named. */

@@ -418,6 +418,22 @@ export function replacePassword(db: Database, change: PasswordChange, idleTimeou
 const REPLACE = `generation = generation + 1, previous_generation = NULL, successor_presented = 0, rotated_at = unixepoch(),
   replaced_at = unixepoch(), least_version = (SELECT token_version FROM users WHERE users.id = sessions.user_id)`
 
+/** A new credential of a session that is alive. Comes after the statement that raises its user's version. */
+export function replaceCredential(db: Database, sessionId: string, idleTimeout: number): D1PreparedStatement {
+  return db.prepare(`UPDATE sessions SET ${REPLACE} WHERE id = ?2 AND ${LIVING}`).bind(idleTimeout, sessionId)
+}
+
+/** Raises the version of the user of a session that is alive. */
+export function raiseVersionOfAlive(db: Database, sessionId: string, idleTimeout: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE users SET ${RAISE}
+       WHERE id = (SELECT s.user_id FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?2 AND ${ALIVE})
+       RETURNING id, token_version`,
+    )
+    .bind(idleTimeout, sessionId)
+}
+
 /**
  * Takes the session that changed the password over into the new epoch, with a new credential; not one that had ended before.
  */

@@ -91,20 +91,6 @@ export function sessionsOfProvider(logout: ProviderLogout): Source {
   }
 }
 
-/** The user to whom `insertIdentityOfSession` is about to give another way in. */
-export function newIdentity(
-  sessionId: string,
-  idleTimeout: number,
-  { provider, subject }: { readonly provider: string; readonly subject: string },
-): Source {
-  return {
-    sql: `SELECT u.id AS target, json_object('provider', ?3) AS details
-      FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?2 AND ${ALIVE}
-        AND NOT EXISTS (SELECT 1 FROM identities WHERE provider = ?3 AND subject = ?4)`,
-    parameters: [idleTimeout, sessionId, provider, subject],
-  }
-}
-
 /** The user whose password `replacePassword` is about to replace. */
 export function passwordChange({ sessionId, from }: PasswordChange, idleTimeout: number): Source {
   return {

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 
 import { OPERATIONS } from '../../src/admin/operations.ts'
 import { insertAudit } from '../../src/audit/store.ts'
+import { listIdentities } from '../../src/auth/identities.ts'
 import { createClient } from '../../src/clients/lifecycle.ts'
 import { isObject } from '../../src/json.ts'
 import { createKey } from '../../src/keys/lifecycle.ts'
@@ -107,7 +108,13 @@ describe('every write', () => {
       const { access } = await signInAsAdministrator(here)
       const victim = await here.signInForTokens()
       const { session } = await (await here.bearer(victim.access, '/auth/session')).json<{ readonly session: string }>()
-      const filled = path.replace(':id', await idFor(path)).replace(':session', session)
+      if (path.includes(':identity'))
+        await env.DB.prepare("INSERT INTO identities VALUES ('corp', 's', ?1, 1, 0, NULL)").bind(user.id).run()
+      const identity = (await listIdentities(env.DB, user.id))[0]?.id ?? ''
+      const filled = path
+        .replace(':identity', identity)
+        .replace(':id', await idFor(path))
+        .replace(':session', session)
       const question = { method, path: filled, body: BODIES[`${method} ${path}`] }
       if (path === '/users/:id/enable')
         await env.DB.prepare('UPDATE users SET disabled_at = 1 WHERE id = ?1').bind(user.id).run()

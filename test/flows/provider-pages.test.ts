@@ -68,7 +68,7 @@ describe('linking a provider on the account page', () => {
     const callback = scene.provider.signIn(onwardOf(between), bob)
     const back = await visit(scene.world, callback, { Cookie: `${Cookie}; ${cookieHeader(response)}` })
     expect([back.status, back.headers.get('Location')]).toEqual([303, '/auth/account'])
-    const after = await read(await visit(scene.world, '/auth/account', { Cookie }))
+    const after = await read(await visit(scene.world, '/auth/account', { Cookie: cookieHeader(back) }))
     expect(after.find('form', 'action', action)).toBeUndefined()
     expect(after.find('form', 'action', '/auth/providers/second/start')).toBeDefined()
     expect(after.text).toContain('corpLinked')

@@ -94,7 +94,7 @@ describe('a webhook', () => {
   const webhook = { id: 'crm', url: 'https://crm.example.com/hook?team=1', events: ['session.ended'] }
   const SAFE = 'must be an https URL without user name and fragment (http only for localhost)'
   const EVENTS =
-    'must be a list of "session.opened", "session.ended", "session.reuse_found", "user.changed", "admin.granted" or "admin.revoked"'
+    'must be a list of "session.opened", "session.ended", "session.reuse_found", "user.changed", "identity.linked", "identity.unlinked", "identity.suspended", "admin.granted" or "admin.revoked"'
 
   it('is told of what it names', () => {
     expect(problems({ WEBHOOKS: [webhook, { ...webhook, id: 'other', url: 'http://localhost:9000/' }] })).toEqual([])
