@@ -21,7 +21,7 @@ import { siteOf, writes } from './gateway/csrf.ts'
 import type { Gateway } from './gateway/handle.ts'
 import { callRoute, createGateway } from './gateway/handle.ts'
 import type { Target } from './gateway/path.ts'
-import { ambiguousPath, canonicalTarget, enforceHost, otherReadings } from './gateway/path.ts'
+import { ambiguousPath, canonicalTarget, enforceHost, enforceOpened, otherReadings } from './gateway/path.ts'
 import { describeFault, writeLog } from './log.ts'
 import type { Meter } from './metrics.ts'
 import { createMeter } from './metrics.ts'
@@ -29,7 +29,7 @@ import { isNavigation } from './navigation.ts'
 import { withHsts, withSessionChange } from './own-headers.ts'
 import { refuse } from './refusal.ts'
 import type { RequestHead } from './request-head.ts'
-import { readHead } from './request-head.ts'
+import { enforceSize, readHead } from './request-head.ts'
 import type { Exchange, Loaded, Runtime } from './runtime.ts'
 
 export type App = (request: Request, context: Pick<ExecutionContext, 'waitUntil'>) => Promise<Response>
@@ -65,8 +65,10 @@ function createReadyApp(runtime: Runtime): App {
 /** Whose the request is: the console's, the gateway's own URLs', or else a route's. */
 function findCall(exchange: Exchange, gateway: Gateway, own: OwnUrls): Call {
   const { head, runtime } = exchange
+  enforceSize(head)
   enforceHost(head.headers.get('Host'))
   const target = canonicalTarget(head.url)
+  enforceOpened(target, gateway.table.opened)
   if (target.host === runtime.config.console?.host) return callConsole(exchange, target)
   const ownPath = findOwnPath(runtime.config, target)
   return ownPath === null ? callRoute(exchange, target, gateway) : callOwn(own, exchange, ownPath)

@@ -1,5 +1,6 @@
 // Which requests a person waits for in front of a page: he reads HTML, programs read JSON.
 
+import { trimOws } from './ows.ts'
 import type { RequestHead } from './request-head.ts'
 
 /**
@@ -38,10 +39,14 @@ function isForm(contentType: string | null): boolean {
 
 /** `text/html` by name, with more weight than any JSON, or as much and before it (RFC 9110 §12.5.1). */
 function prefersHtml(accept: string | null): boolean {
-  const ranges = (accept ?? '').split(',').map((range) => ({ type: typeOf(range), weight: weightOf(range) }))
+  if (accept === null || accept.length > MAX_ACCEPT) return false
+  const ranges = accept.split(',').map((range) => ({ type: typeOf(range), weight: weightOf(range) }))
   const wanted = ranges.filter(({ weight }) => weight > 0).toSorted((left, right) => right.weight - left.weight)
   return wanted.find(({ type }) => type === HTML || isJson(type))?.type === HTML
 }
+
+/** Characters; browsers send some 200. A longer list is a program's, and is not read. */
+const MAX_ACCEPT = 2048
 
 const HTML = 'text/html'
 
@@ -50,7 +55,8 @@ function isJson(type: string): boolean {
 }
 
 function typeOf(text: string): string {
-  return text.split(';')[0]?.trim().toLowerCase() ?? ''
+  const end = text.indexOf(';')
+  return trimOws(end < 0 ? text : text.slice(0, end)).toLowerCase()
 }
 
 /** A weight that cannot be read asks for nothing. */

@@ -3,6 +3,7 @@
 import { Denial } from '../denial.ts'
 import type { JsonObject } from '../json.ts'
 import { decodeUtf8, parseJsonObject } from '../json.ts'
+import { trimOws } from '../ows.ts'
 import { BODY_LIMIT_MS, withinTime } from '../time-limit.ts'
 
 export type Body = Readonly<Record<string, string>>
@@ -80,7 +81,9 @@ async function readBytes(request: Request, limitBytes: number): Promise<Uint8Arr
 const JSON_TYPE = 'application/json'
 
 function mediaType(contentType: string | null): string | undefined {
-  return contentType?.split(';')[0]?.trim().toLowerCase()
+  if (contentType === null) return undefined
+  const end = contentType.indexOf(';')
+  return trimOws(end < 0 ? contentType : contentType.slice(0, end)).toLowerCase()
 }
 
 function parserOf(contentType: string | null): (text: string) => Members {

@@ -1,6 +1,7 @@
 // The gateway's cookies: their names, their Set-Cookie lines, and where they hide in a Cookie header (RFC 6265bis).
 
 import { Denial } from '../denial.ts'
+import { skipOws, skipOwsBack, trimOws } from '../ows.ts'
 
 export interface CookieNames {
   readonly session: string
@@ -89,9 +90,10 @@ export function listSignInCookies(
   header: string | null,
   names: CookieNames,
 ): readonly { readonly id: string; readonly value: string }[] {
-  const pairs = (header ?? '').split(';').map((pair) => pair.trim())
+  if (header?.includes(names.signIn) !== true) return []
+  const pairs = header.split(';').filter((pair) => pair.includes(names.signIn))
   return pairs.flatMap((pair) => {
-    const [name = '', value = ''] = pair.split('=')
+    const [name = '', value = ''] = trimOws(pair).split('=')
     const id = name.startsWith(names.signIn) ? name.slice(names.signIn.length) : ''
     return SIGN_IN_ID.test(id) ? [{ id, value }] : []
   })
@@ -99,9 +101,10 @@ export function listSignInCookies(
 
 /** A `Cookie` header for the upstream: the others' pairs byte for byte, `null` where nothing is left. */
 export function withoutOurCookies(header: string, names: CookieNames): string | null {
+  if (!OURS.test(header)) return header === '' ? null : header
   const pairs = header.split(';')
-  const others = pairs.filter((pair) => !carriesOurs(pair, names))
-  const rest = others.length === pairs.length ? header : others.join(';').trim()
+  const others = pairs.filter((pair) => !OURS.test(pair) || !carriesOurs(pair, names))
+  const rest = others.length === pairs.length ? header : trimOws(others.join(';'))
   return rest === '' ? null : rest
 }
 
@@ -117,7 +120,8 @@ const VALUE = /^[A-Za-z0-9._-]*$/
 /** RFC 9110 §5.6.2: before it, what follows would be the end of a longer name. */
 const TOKEN_CHARACTER = /[!#$%&'*+.^_`|~0-9A-Za-z-]/
 const SIGN_IN_ID = /^[A-Za-z0-9_-]{22}$/
-const PAIR_START = /(?:^|;)[ \t]*$/
+/** What every name of ours has: most headers have none of them, which costs one look. */
+const OURS = /gatehouse_/i
 
 /** RFC 6265bis §4.1.3.2: the prefix demands `Secure`, and a name goes without it only where `Secure` does. */
 function setCookie(name: string, value: string, maxAge: number): string {
@@ -133,10 +137,15 @@ function readCookie(header: string | null, name: string): string | null {
   const [place] = places
   if (header === null || place === undefined) return null
   if (places.length > 1) throw ambiguousCookie('cookie sent twice')
-  if (!PAIR_START.test(header.slice(0, place))) throw ambiguousCookie('cookie hidden behind another')
+  if (!startsPair(header, place)) throw ambiguousCookie('cookie hidden behind another')
   const [pair = ''] = header.slice(place).split(';')
   if (pair.includes(',')) throw ambiguousCookie('cookie headers joined by a comma')
-  return pair.slice(pair.indexOf('=') + 1).trim()
+  return trimOws(pair.slice(pair.indexOf('=') + 1))
+}
+
+function startsPair(header: string, place: number): boolean {
+  const before = skipOwsBack(header, place)
+  return before === 0 || header.charAt(before - 1) === ';'
 }
 
 function ambiguousCookie(reason: string): Denial {
@@ -154,8 +163,9 @@ function carriesOurs(pair: string, names: CookieNames): boolean {
 
 /** A name that begins so, whatever stands before it, unless it is the end of a longer name. */
 function namesSignIn(prefix: string, text: string): boolean {
+  const last = text.lastIndexOf('=')
   for (let at = text.indexOf(prefix); at >= 0; at = text.indexOf(prefix, at + prefix.length)) {
-    if (text.includes('=', at) && !TOKEN_CHARACTER.test(text.charAt(at - 1))) return true
+    if (last > at && !TOKEN_CHARACTER.test(text.charAt(at - 1))) return true
   }
   return false
 }
@@ -165,8 +175,8 @@ function placesOf(name: string, text: string): readonly number[] {
   const places: number[] = []
   for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + name.length)) {
     const before = text.charAt(at - 1)
-    const follows = text.slice(at + name.length).trimStart()
-    if (follows.startsWith('=') && !TOKEN_CHARACTER.test(before)) places.push(at)
+    const follows = text.charAt(skipOws(text, at + name.length))
+    if (follows === '=' && !TOKEN_CHARACTER.test(before)) places.push(at)
   }
   return places
 }

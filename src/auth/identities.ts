@@ -31,6 +31,7 @@ import { requireRecentProof } from './recent-proof.ts'
 import type { Site } from './same-site.ts'
 import { enforceTransport } from './same-site.ts'
 import { requireLiving } from './session.ts'
+import { enforceAddressLimit } from './sign-in.ts'
 import { tellerFor } from './teller.ts'
 
 /** `GET /auth/identities`. @throws Denial `credential_required`, `invalid_token`, `session_ended` */
@@ -61,6 +62,7 @@ export async function removeIdentity(
   caller: Caller | null,
   id: string,
 ): Promise<Response> {
+  await enforceAddressLimit(exchange)
   const { password } = await readBody(exchange.request, ['password'])
   const transport = usesCookies(caller) ? 'cookie' : 'token'
   enforceTransport(site, transport)

@@ -34,9 +34,9 @@ export interface PasswordChangeForm {
  */
 export async function replaceOwnPassword(exchange: Exchange, site: Site, caller: Caller | null): Promise<Response> {
   if (!exchange.runtime.config.passwords.signIn) throw new Denial('no_route')
+  await enforceAddressLimit(exchange)
   const form = await parsePasswordChange(await readBody(exchange.request, ['current', 'new']))
   enforceTransport(site, usesCookies(caller) ? 'cookie' : 'token')
-  await enforceAddressLimit(exchange)
   const living = await requireLiving(exchange, caller)
   const changed = await changeOwnPassword(exchange, living.session, form)
   const transport = usesCookies(caller) ? 'cookie' : 'token'

@@ -59,9 +59,9 @@ export async function startSignIn(exchange: Exchange, id: string): Promise<Respo
  */
 export async function startLink(exchange: Exchange, site: Site, id: string, caller: Caller | null): Promise<Response> {
   const provider = requireProvider(exchange, id)
+  await enforceAddressLimit(exchange)
   const { return_to: given, password } = await readBody(exchange.request, ['return_to', 'password'])
   enforceTransport(site, 'cookie')
-  await enforceAddressLimit(exchange)
   const returnTo = requireReturnTo(exchange.runtime.config, given)
   const metadata = await metadataOf(exchange, provider)
   // Last of what takes time: cookies of a renewal are given out while they are young.

@@ -31,6 +31,7 @@ export interface ResetForm {
  */
 export async function resetByLink(exchange: Exchange, site: Site): Promise<Response> {
   if (!exchange.runtime.config.passwords.signIn) throw new Denial('no_route')
+  await enforceAddressLimit(exchange)
   const form = await parseResetForm(await readBody(exchange.request, ['token', 'password']))
   enforceTransport(site, 'token')
   const ended = await useLink(exchange, form)

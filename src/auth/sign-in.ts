@@ -41,6 +41,7 @@ export interface Checked {
  */
 export async function signIn(exchange: Exchange, site: Site): Promise<Response> {
   if (!exchange.runtime.config.passwords.signIn) throw new Denial('no_route')
+  await enforceAddressLimit(exchange)
   const form = parsePasswordForm(await readBody(exchange.request, ['email', 'password', 'transport', 'scope']), site)
   return issue(exchange, await openByPassword(exchange, form), form.transport, 200)
 }
@@ -83,8 +84,17 @@ export function parsePasswordForm({ email, password, transport = 'cookie', scope
   return { email: parsed, password, transport, scopes: parseScope(scope) }
 }
 
-/** Configuration asks for the binding where passwords are on; a missing one never serves. */
-export async function enforceAddressLimit({ runtime, clientAddress }: Exchange): Promise<void> {
+/** Requests that have been counted. */
+const counted = new WeakSet<Request>()
+
+/**
+ * Counts a request by its client's address, once, before its body is read. Configuration asks for the binding where passwords
+ * are on; a missing one never serves.
+ * @throws Denial `rate_limited`, `misconfigured`
+ */
+export async function enforceAddressLimit({ runtime, request, clientAddress }: Exchange): Promise<void> {
+  if (counted.has(request)) return
+  counted.add(request)
   const limiter = runtime.findRateLimit('SIGN_IN_LIMIT')
   if (limiter === null) throw new Denial('misconfigured', { reason: 'SIGN_IN_LIMIT is missing' })
   await enforceAddressRate(limiter, clientAddress)

@@ -22,6 +22,7 @@ import { tellerFor } from './teller.ts'
  */
 export async function signUp(exchange: Exchange, site: Site): Promise<Response> {
   if (!exchange.runtime.config.passwords.signUp) throw new Denial('no_route')
+  await enforceAddressLimit(exchange)
   const form = parsePasswordForm(await readBody(exchange.request, ['email', 'password', 'transport']), site)
   return issue(exchange, await openNewAccount(exchange, form), form.transport, 201)
 }

@@ -6,7 +6,7 @@ import { readBody } from '../auth/body.ts'
 import { clearingCookies, cookieNames } from '../auth/cookies.ts'
 import { publishEnded } from '../auth/effective.ts'
 import { findBrowserSession } from '../auth/open.ts'
-import { checkPassword, openChecked, parsePasswordForm } from '../auth/sign-in.ts'
+import { checkPassword, enforceAddressLimit, openChecked, parsePasswordForm } from '../auth/sign-in.ts'
 import { tellerFor } from '../auth/teller.ts'
 import { denialHeaders } from '../denial.ts'
 import { ADMIN_SCOPE } from '../gateway-scopes.ts'
@@ -34,6 +34,7 @@ export function showSignIn({ head, runtime }: Exchange): Promise<Response> {
  * @throws Denial `invalid_request`, `too_large` for a body that is not such a form
  */
 export async function submitSignIn(exchange: Exchange): Promise<Response> {
+  await enforceAddressLimit(exchange)
   const body = await readBody(exchange.request, ['email', 'password', 'return_to'])
   const returnTo = parseConsolePath(exchange.runtime.config, body['return_to'])
   return submitOrShow(

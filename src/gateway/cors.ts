@@ -1,6 +1,7 @@
 // CORS by configuration: preflights answered by the gateway, and its own headers in place of the upstream's (Fetch §3.2).
 
 import type { Cors, Route } from '../config/config.ts'
+import { trimOws } from '../ows.ts'
 import type { RequestHead } from '../request-head.ts'
 import { methodsOf } from './route.ts'
 
@@ -65,6 +66,6 @@ function preflightMethods(request: RequestHead, route: Pick<Route, 'methods'>): 
 }
 
 function varyOnOrigin(headers: Headers): void {
-  const listed = (headers.get('Vary') ?? '').split(',').map((name) => name.trim().toLowerCase())
+  const listed = (headers.get('Vary') ?? '').split(',').map((name) => trimOws(name).toLowerCase())
   if (!listed.some((name) => name === 'origin' || name === '*')) headers.append('Vary', 'Origin')
 }

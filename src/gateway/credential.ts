@@ -4,6 +4,7 @@ import { type CookieNames, readCookies } from '../auth/cookies.ts'
 import type { CredentialKind } from '../config/config.ts'
 import { Denial } from '../denial.ts'
 import { API_KEY_PREFIX } from '../keys/format.ts'
+import { trimOws } from '../ows.ts'
 import type { RequestHead } from '../request-head.ts'
 
 export type Credential =
@@ -64,7 +65,7 @@ function findApiKey(request: RequestHead, token: string | null): string | null {
   if (header === null) return token?.startsWith(API_KEY_PREFIX) === true ? token : null
   if (token !== null) throw ambiguousCredential('X-API-Key beside a bearer token')
   if (header.includes(',')) throw ambiguousCredential('X-API-Key sent twice')
-  return header.trim()
+  return trimOws(header)
 }
 
 function readBearer(request: RequestHead): string | null {
@@ -75,8 +76,9 @@ function readBearer(request: RequestHead): string | null {
 
 /** RFC 6750 §2.1. Two headers arrive joined by a comma, which no token holds. */
 function readAuthorization(request: RequestHead): string | null {
-  const value = request.headers.get('Authorization')?.trim()
-  if (value === undefined) return null
+  const header = request.headers.get('Authorization')
+  if (header === null) return null
+  const value = trimOws(header)
   if (value.includes(',') && BEARER_IN_LIST.test(value)) throw ambiguousCredential('Authorization sent twice')
   const [scheme] = BEARER.exec(value) ?? []
   return scheme === undefined ? null : value.slice(scheme.length)
@@ -98,6 +100,6 @@ function ambiguousCredential(reason: string): Denial {
 function listItems(header: string | null): readonly string[] {
   return (header ?? '')
     .split(',')
-    .map((item) => item.trim())
+    .map(trimOws)
     .filter((item) => item !== '')
 }

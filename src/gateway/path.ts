@@ -44,6 +44,19 @@ export function enforceHost(header: string | null): void {
   if (header !== null) canonicalAuthority(header)
 }
 
+/** Characters of a path that is read in several ways: the work grows with each way. */
+const MAX_ODD_PATH = 4096
+
+/**
+ * Refuses what no route opens before other readings of it are made.
+ * @throws Denial `ambiguous_path`
+ */
+export function enforceOpened({ path, oddities }: Target, opened: ReadonlySet<PathOddity>): void {
+  if (oddities.size === 0) return
+  if (path.length > MAX_ODD_PATH) throw ambiguousPath('odd path too long')
+  if ([...oddities].some((oddity) => !opened.has(oddity))) throw ambiguousPath('oddity that no route opens')
+}
+
 /**
  * What servers that decode, strip parameters or merge slashes read instead of this path: every choice, in every order.
  * The reading that the gateway itself goes by is not among them.

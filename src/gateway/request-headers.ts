@@ -5,6 +5,7 @@ import { withoutOurCookies } from '../auth/cookies.ts'
 import type { Route } from '../config/config.ts'
 import { Denial } from '../denial.ts'
 import { isPlainName, isProtectedName } from '../header-names.ts'
+import { trimOws } from '../ows.ts'
 import type { HeadHeaders } from '../request-head.ts'
 import { holdsOwnSecret, holdsOwnToken } from './own-credential.ts'
 
@@ -24,9 +25,6 @@ export interface HeaderRules {
   readonly identityHeaderNames: ReadonlySet<string>
   readonly cookies: CookieNames
 }
-
-/** All names and values that a client may send together, in characters. */
-const MAX_CHARACTERS = 32 * 1024
 
 /** RFC 9110 §5.5: no value has one, and servers differ in what they make of it. */
 const CONTROL_CHARACTER = /[[\p{Cc}&&\p{ASCII}]--\t]/v
@@ -48,15 +46,14 @@ export interface PassedHeaders {
  * gateway's own credentials, without whatever an upstream may take for the word of a gateway, and without names that some
  * servers read as another name. Lines of one name are joined (RFC 9110 §5.3).
  * Does NOT judge credentials; credential.ts does, before.
- * @throws Denial `headers_too_large`, `invalid_request` for a control character
+ * Does NOT bound their size; request-head.ts does, before.
+ * @throws Denial `invalid_request` for a control character
  */
 export function passRequestHeaders(client: HeadHeaders, rules: HeaderRules): PassedHeaders {
   const named = connectionNames(client)
   const passed: HeaderRecord = {}
-  let characters = 0
   let isFaithful = true
   client.forEach((value, name) => {
-    characters += name.length + value.length
     if (!PLAIN.test(value)) {
       if (CONTROL_CHARACTER.test(value))
         throw new Denial('invalid_request', { reason: 'control character in a header' })
@@ -64,7 +61,6 @@ export function passRequestHeaders(client: HeadHeaders, rules: HeaderRules): Pas
     }
     if (!isRemoved(name, value, rules) && !named.has(name)) passed[name] = value
   })
-  if (characters > MAX_CHARACTERS) throw new Denial('headers_too_large')
   if (passed['cookie'] !== undefined) cleanCookies(passed, passed['cookie'], rules.cookies)
   return { passed, isFaithful }
 }
@@ -84,7 +80,7 @@ const NO_NAMES: ReadonlySet<string> = new Set()
 export function connectionNames(headers: Pick<Headers, 'get'>): ReadonlySet<string> {
   const value = headers.get('Connection')
   if (value === null || value === 'keep-alive' || value === 'close') return NO_NAMES
-  return new Set(value.split(',').map((name) => name.trim().toLowerCase()))
+  return new Set(value.split(',').map((name) => trimOws(name).toLowerCase()))
 }
 
 function isRemoved(name: string, value: string, rules: HeaderRules): boolean {

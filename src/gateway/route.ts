@@ -1,11 +1,13 @@
 // Which route a request belongs to, and the upstream URL that it becomes.
 
-import type { Route, Segment } from '../config/config.ts'
+import type { PathOddity, Route, Segment } from '../config/config.ts'
 import { Denial } from '../denial.ts'
 import { ambiguousPath, otherReadings, pathSegments, type Target } from './path.ts'
 
 export interface RouteTable {
   readonly groups: readonly RouteGroup[]
+  /** What any of the routes opens by `allow_in_path`. */
+  readonly opened: ReadonlySet<PathOddity>
 }
 
 /** Routes of one host and path, told apart by their methods. */
@@ -23,7 +25,8 @@ export interface RouteMatch {
 /** Groups routes by shape once; they come the most specific first and stay so. */
 export function compileRoutes(routes: readonly Route[]): RouteTable {
   const groups = [...Map.groupBy(routes, shapeOf).values()]
-  return { groups: groups.flatMap(([first, ...rest]) => (first ? [groupOf(first, rest)] : [])) }
+  const opened = new Set(routes.flatMap(({ allowInPath }) => [...allowInPath]))
+  return { groups: groups.flatMap(([first, ...rest]) => (first ? [groupOf(first, rest)] : [])), opened }
 }
 
 /**

@@ -38,6 +38,7 @@ export async function showPassword(exchange: Exchange): Promise<Response> {
 export async function submitPassword(exchange: Exchange, site: Site): Promise<Response> {
   const { config, db } = exchange.runtime
   if (!config.passwords.signIn) throw new Denial('no_route')
+  await enforceAddressLimit(exchange)
   const body = await readBody(exchange.request, ['username', 'current', 'new'])
   enforceTransport(site, 'cookie')
   const { session } = await requireVisitor(exchange)
@@ -45,7 +46,6 @@ export async function submitPassword(exchange: Exchange, site: Site): Promise<Re
     exchange,
     async () => {
       const form = await parsePasswordChange(body)
-      await enforceAddressLimit(exchange)
       const changed = await changeOwnPassword(exchange, session, form)
       const [{ cookies }] = await Promise.all([
         credentialsOf(exchange.runtime, changed.session, 'cookie'),

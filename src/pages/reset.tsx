@@ -8,6 +8,7 @@ import { findResetLink, forgetResetLink, isResetToken, keepResetLink, resetFormM
 import { parseResetForm, useLink } from '../auth/reset.ts'
 import type { Site } from '../auth/same-site.ts'
 import { enforceTransport } from '../auth/same-site.ts'
+import { enforceAddressLimit } from '../auth/sign-in.ts'
 import type { Config } from '../config/config.ts'
 import { Denial, denialHeaders } from '../denial.ts'
 import { isEmbedded } from '../navigation.ts'
@@ -52,6 +53,7 @@ async function openLink(exchange: Exchange, token: string): Promise<Response> {
 export async function submitReset(exchange: Exchange, site: Site): Promise<Response> {
   const { config } = exchange.runtime
   if (!config.passwords.signIn) throw new Denial('no_route')
+  await enforceAddressLimit(exchange)
   const { link, password } = await readBody(exchange.request, ['link', 'password'])
   enforceTransport(site, 'cookie')
   const token = findResetLink(exchange)

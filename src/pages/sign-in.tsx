@@ -5,7 +5,7 @@ import type { JSX } from 'hono/jsx/jsx-runtime'
 import { readBody } from '../auth/body.ts'
 import { parseReturnTo } from '../auth/return-to.ts'
 import type { Site } from '../auth/same-site.ts'
-import { openByPassword, parsePasswordForm } from '../auth/sign-in.ts'
+import { enforceAddressLimit, openByPassword, parsePasswordForm } from '../auth/sign-in.ts'
 import type { Config } from '../config/config.ts'
 import { canSignIn } from '../config/unauthenticated.ts'
 import { Denial, denialHeaders } from '../denial.ts'
@@ -40,6 +40,7 @@ export async function showSignIn(exchange: Exchange): Promise<Response> {
 export async function submitSignIn(exchange: Exchange, site: Site): Promise<Response> {
   const { config } = exchange.runtime
   if (!config.passwords.signIn) throw new Denial('no_route')
+  await enforceAddressLimit(exchange)
   const body = await readBody(exchange.request, ['email', 'password', 'return_to', 'scope'])
   const scope = body['scope'] ?? null
   const returnTo = parseReturnTo(config, body['return_to'])

@@ -6,7 +6,7 @@ import { parseEmail } from '../accounts/email.ts'
 import { readBody } from '../auth/body.ts'
 import { parseReturnTo } from '../auth/return-to.ts'
 import type { Site } from '../auth/same-site.ts'
-import { parsePasswordForm } from '../auth/sign-in.ts'
+import { enforceAddressLimit, parsePasswordForm } from '../auth/sign-in.ts'
 import { openNewAccount } from '../auth/sign-up.ts'
 import type { Config } from '../config/config.ts'
 import { Denial, denialHeaders } from '../denial.ts'
@@ -36,6 +36,7 @@ export async function showSignUp(exchange: Exchange): Promise<Response> {
 export async function submitSignUp(exchange: Exchange, site: Site): Promise<Response> {
   const { config } = exchange.runtime
   if (!config.passwords.signUp) throw new Denial('no_route')
+  await enforceAddressLimit(exchange)
   const body = await readBody(exchange.request, ['email', 'password', 'return_to'])
   const returnTo = parseReturnTo(config, body['return_to'])
   const email = body['email'] ?? ''

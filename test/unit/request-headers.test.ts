@@ -121,17 +121,6 @@ describe('a Cookie header', () => {
   })
 })
 
-describe('the size of all that a client sends', () => {
-  it.each([
-    { what: 'one value of 32 KiB less its name', headers: { a: 'x'.repeat(32 * 1024 - 1) }, code: null },
-    { what: 'one value more', headers: { a: 'x'.repeat(32 * 1024) }, code: 'headers_too_large' },
-    { what: 'two values', headers: { a: 'x'.repeat(16 * 1024), b: 'x'.repeat(16 * 1024) }, code: 'headers_too_large' },
-    { what: 'a header that would be removed', headers: { cf: 'x'.repeat(33 * 1024) }, code: 'headers_too_large' },
-  ])('is judged before anything is sent: $what', ({ headers, code }) => {
-    expect(codeOf(() => cleaned(new Headers(headers), RULES))).toBe(code)
-  })
-})
-
 describe('a control character in a value (RFC 9110 §5.5)', () => {
   const codes = Array.from({ length: 256 }, (_, code) => code).filter((code) => ![0, 10, 13].includes(code))
 

@@ -175,14 +175,6 @@ describe('a request on its way', () => {
     expect(await passed.text()).toBe('hello')
   })
 
-  it('is not sent when its headers are too large', async () => {
-    const { calls, findFetcher } = fakeUpstream()
-    const request = new Request('https://gateway.test/', { headers: { a: 'x'.repeat(40_000) } })
-
-    expect(await refused({ request, findFetcher })).toBe('headers_too_large')
-    expect(calls).toEqual([])
-  })
-
   it('goes through the global fetch where the route names no binding', async () => {
     const fetch = vi.spyOn(globalThis, 'fetch').mockResolvedValue(new Response('global'))
 
