@@ -12,13 +12,14 @@ const rules = {
   audience: `upstream:${origin}`,
   typ: 'gatehouse+jwt',
   algorithms: ['ES256'],
-  requiredClaims: ['sub', 'exp'],
+  requiredClaims: ['sub', 'sub_id', 'exp'],
 }
 
 async function requireGatehouse(request, response, next) {
   try {
     const { payload } = await jwtVerify(request.get('Gatehouse-Assertion') ?? '', keys, rules)
-    request.identity = payload
+    const { iss, sub } = payload.sub_id // a user is both: two issuers may use one `sub`
+    request.identity = { ...payload, user: `${iss} ${sub}` }
   } catch {
     return response.status(401).json({ error: 'not through the gateway' })
   }

@@ -98,15 +98,19 @@ export interface TrailFilter {
   readonly action: string | null
 }
 
+const COLUMNS = ['actor', 'target', 'action'] as const
+
 /** Events before an id, the newest first. */
 export function selectTrail(db: Database, filter: TrailFilter, before: number, limit: number): D1PreparedStatement {
+  // A term for what is looked for only: an index serves no term that may be about nothing.
+  const terms = COLUMNS.filter((column) => filter[column] !== null)
+  const where = terms.map((column, at) => ` AND ${column} = ?${at + 3}`).join('')
   return db
     .prepare(
       `SELECT id, at, actor, action, target, outcome, request_id, details FROM audit_events
-       WHERE id < ?1 AND (?2 IS NULL OR actor = ?2) AND (?3 IS NULL OR target = ?3) AND (?4 IS NULL OR action = ?4)
-       ORDER BY id DESC LIMIT ?5`,
+       WHERE id < ?1${where} ORDER BY id DESC LIMIT ?2`,
     )
-    .bind(before, filter.actor, filter.target, filter.action, limit)
+    .bind(before, limit, ...terms.map((column) => filter[column]))
 }
 
 /** An event as it was recorded. */

@@ -39,11 +39,16 @@ function portOf(address: AddressInfo | string | null): number {
   return address.port
 }
 
+/** A subject as assertions name it (RFC 9493 §3.2.3). */
+function namesOf(subject: string) {
+  return { sub: subject, sub_id: { format: 'iss_sub', iss: gateway, sub: subject } }
+}
+
 /** An assertion for `origin` that is good but for what `forgery` says. */
 function assertion(origin: string, forgery: Forgery = {}): Promise<string> {
   const { key = ISSUER_KEYS.privateKey, kid = 'one', typ = 'gatehouse+jwt', issuer = gateway } = forgery
   const { audience = `upstream:${origin}`, expires = '60s', subject = 'usr_demo' } = forgery
-  const jwt = new SignJWT({ roles: ['member'], ...(subject === null ? {} : { sub: subject }) })
+  const jwt = new SignJWT({ roles: ['member'], ...(subject === null ? {} : namesOf(subject)) })
     .setProtectedHeader({ alg: 'ES256', kid, typ })
     .setIssuer(issuer)
     .setAudience(audience)
