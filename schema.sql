@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS d1_migrations (
   applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL
 );
 INSERT INTO d1_migrations (name)
-  SELECT value FROM json_each('["0001_first_release.sql", "0002_providers.sql", "0003_operations.sql", "0004_console.sql", "0005_sessions.sql", "0006_identities.sql", "0007_refusals.sql", "0008_scopes.sql"]')
+  SELECT value FROM json_each('["0001_first_release.sql", "0002_providers.sql", "0003_operations.sql", "0004_console.sql", "0005_sessions.sql", "0006_identities.sql", "0007_refusals.sql", "0008_scopes.sql", "0009_deletion.sql"]')
   WHERE NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'users')
     AND NOT EXISTS (SELECT 1 FROM d1_migrations);
 
@@ -25,8 +25,12 @@ CREATE TABLE IF NOT EXISTS users (
   session_epoch INTEGER NOT NULL DEFAULT 0,
   disabled_at INTEGER,
   created_at INTEGER NOT NULL,
-  changed_at INTEGER NOT NULL
+  changed_at INTEGER NOT NULL,
+  deleted_at INTEGER
 ) STRICT;
+
+-- What the cron looks for: users who were deleted a day ago.
+CREATE INDEX IF NOT EXISTS users_deleted ON users (deleted_at) WHERE deleted_at IS NOT NULL;
 
 -- What the cron looks for: never confirmed, or confirmed while an older put could still come last.
 CREATE INDEX IF NOT EXISTS users_unpublished ON users (changed_at, id) WHERE published_version < token_version;

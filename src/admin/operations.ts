@@ -1,8 +1,10 @@
 // Every operation of the admin API; routes and document are made of this table.
 
+import { changeClientOf, changeKeyOf } from './change-machine.ts'
 import { changeUser } from './change-user.ts'
 import { createClientOf, endClientOf, listClients, rotateClientOf } from './clients.ts'
 import { createUser, importUsers } from './create-user.ts'
+import { deleteUser } from './delete-user.ts'
 import { describeApi } from './document.ts'
 import { findUsers, showUser } from './find-users.ts'
 import { removeIdentity, showIdentities } from './identities.ts'
@@ -35,6 +37,7 @@ export const OPERATIONS: readonly Operation[] = [
   disableUser,
   enableUser,
   endSessions,
+  deleteUser,
   listSessions,
   endOneSession,
   showIdentities,
@@ -42,10 +45,12 @@ export const OPERATIONS: readonly Operation[] = [
   makeResetLink,
   listClients,
   createClientOf,
+  changeClientOf,
   rotateClientOf,
   endClientOf,
   listKeysOf,
   createKeyOf,
+  changeKeyOf,
   rotateKeyOf,
   endKeyOf,
   endSubject,

@@ -1,5 +1,6 @@
 // The SQL of the admin API: a function a statement. What is written about somebody comes after `requirePerson` in its batch.
 
+import { DELETED } from '../accounts/deletion-store.ts'
 import type { Database, Source } from '../database.ts'
 import { isObject } from '../json.ts'
 import type { JsonObject } from '../json.ts'
@@ -20,8 +21,8 @@ export interface Person {
   readonly changedAt: number
 }
 
-/** Clients and API keys are users as well; people are all others. */
-const IS_PERSON = `substr(u.id, 1, 4) NOT IN ('cli_', 'key_')`
+/** Clients and API keys are users as well; people are all others who have not been deleted. */
+const IS_PERSON = `substr(u.id, 1, 4) NOT IN ('cli_', 'key_') AND u.deleted_at IS NULL`
 
 const PERSON = `SELECT u.id, u.email, u.password_hash IS NOT NULL AS has_password, u.roles, u.scopes, u.claims,
   u.token_version, u.disabled_at, u.created_at, u.changed_at FROM users u WHERE ${IS_PERSON}`
@@ -110,6 +111,15 @@ export function disablePerson(db: Database, id: string): D1PreparedStatement {
     .prepare(
       `UPDATE users SET disabled_at = coalesce(disabled_at, unixepoch()), session_epoch = session_epoch + 1, ${RAISE}
        WHERE id = ?1 RETURNING id, token_version`,
+    )
+    .bind(id)
+}
+
+/** Erases a user and raises epoch and version: every session ends, and none opens under the id until the row is gone. */
+export function deletePerson(db: Database, id: string): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE users SET ${DELETED}, session_epoch = session_epoch + 1, ${RAISE} WHERE id = ?1 RETURNING id, token_version`,
     )
     .bind(id)
 }

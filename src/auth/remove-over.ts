@@ -1,5 +1,6 @@
 // What is over is removed: guesses and tokens that count no more, old sessions, deliveries and audit events, a bounded number at a time.
 
+import { removeDeletedUsers } from '../accounts/deletion-store.ts'
 import { removeOldAttempts } from '../accounts/store.ts'
 import { removeOldRefusals } from '../audit/refusals-store.ts'
 import { removeOldAudit } from '../audit/store.ts'
@@ -40,6 +41,7 @@ export async function removeOver({ db, config, log }: Pick<Runtime, 'db' | 'conf
       removeOldRevocations(db, lifetimesOf(config), BATCH),
       dropOldHints(db, config.sessions.idleTimeout, BATCH),
       removeOldSessions(db, SESSIONS_KEPT, BATCH),
+      removeDeletedUsers(db, BATCH),
       removeOldAddresses(db, config.sessions.absoluteTimeout + SESSIONS_KEPT, BATCH),
       removeOldDeliveries(db, DELIVERIES_KEPT, BATCH),
       removeOldFigures(db, BATCH),

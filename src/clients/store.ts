@@ -133,6 +133,15 @@ export function removeOldAssertions(db: Database, limit: number): D1PreparedStat
     .bind(limit)
 }
 
+export function renameClient(db: Database, id: string, name: string): D1PreparedStatement {
+  return db.prepare(`UPDATE clients SET name = ?2 WHERE id = ?1`).bind(id, name)
+}
+
+/** Other keys of a client that authenticates by keys; one that has a secret keeps it and gets none. */
+export function replaceClientKeys(db: Database, id: string, jwks: string): D1PreparedStatement {
+  return db.prepare(`UPDATE clients SET jwks = ?2 WHERE id = ?1 AND jwks IS NOT NULL`).bind(id, jwks)
+}
+
 /** A row of `selectClient`; `null` where there is none. */
 export function parseClient(row: unknown): ClientRow | null {
   if (!isObject(row)) return null

@@ -2,6 +2,7 @@
 
 import type { JSX } from 'hono/jsx/jsx-runtime'
 
+import { deleteFor } from '../admin/delete-user.ts'
 import { removeIdentityOf } from '../admin/identities.ts'
 import { disable, enable, endEverySession } from '../admin/stop-user.ts'
 import type { Person } from '../admin/store.ts'
@@ -59,7 +60,8 @@ export async function submitUser(visit: Visit): Promise<Response> {
     visit.runtime.log(describeRefusal({ request: visit.head, requestId: visit.requestId }, error))
     return answerUser(visit, { done: null, aim: null, problem: LAST_ADMINISTRATOR }, error.status)
   }
-  return answerSeeOther(pathWith(userPath(userId), { done: body['do'] ?? '' }), visit.cookies)
+  const next = body['do'] === 'delete' ? '/users' : pathWith(userPath(userId), { done: body['do'] ?? '' })
+  return answerSeeOther(next, visit.cookies)
 }
 
 /** `id` is that of a session or identity, where the step takes one. */
@@ -73,6 +75,7 @@ const STEPS: ReadonlyMap<string, Step> = new Map<string, Step>([
   ['end-all', async (visit, userId) => publishEnded(visit.runtime, await endEverySession(visit, userId))],
   ['disable', async (visit, userId) => publishEnded(visit.runtime, await disable(visit, userId))],
   ['enable', enable],
+  ['delete', async (visit, userId) => publishEnded(visit.runtime, await deleteFor(visit, userId))],
   ['unlink', async (visit, userId, id) => publishEnded(visit.runtime, await removeIdentityOf(visit, userId, id))],
 ])
 
@@ -93,6 +96,7 @@ const TEXTS: ReadonlyMap<string, string> = new Map([
   ['end-all', 'End every session'],
   ['disable', 'Disable this user'],
   ['unlink', 'Remove the way in'],
+  ['delete', 'Delete for good'],
   ['enable', 'Enable this user'],
 ])
 
@@ -241,6 +245,17 @@ function Deeds({ person }: Pick<Shown, 'person'>): JSX.Element {
           <button class={look}>{TEXTS.get(name)}</button>
         </form>
       ))}
+      <details>
+        <summary>Delete this user</summary>
+        <p>
+          Every session ends, and e-mail, password, ways in, roles, scopes and claims are erased. The audit trail keeps
+          the id. This cannot be undone.
+        </p>
+        <form method="post" action={userPath(person.id)}>
+          <Carried name="do" value="delete" />
+          <button class="alarm">{TEXTS.get('delete')}</button>
+        </form>
+      </details>
     </div>
   )
 }

@@ -181,3 +181,12 @@ export function parseKeyEntry(row: unknown): KeyEntry | null {
 function parseProfile(row: JsonObject): Profile {
   return { roles: readTexts(row['roles']), scopes: readTexts(row['scopes']), claims: readObject(row['claims']) }
 }
+
+export function renameKey(db: Database, id: string, name: string): D1PreparedStatement {
+  return db.prepare(`UPDATE api_keys SET name = ?2 WHERE id = ?1`).bind(id, name)
+}
+
+/** `expiresAt` in unix seconds; `null` takes the expiry away. */
+export function setKeyExpiry(db: Database, id: string, expiresAt: number | null): D1PreparedStatement {
+  return db.prepare(`UPDATE api_keys SET expires_at = ?2 WHERE id = ?1`).bind(id, expiresAt)
+}

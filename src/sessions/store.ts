@@ -476,7 +476,12 @@ export function insertVouchedSession(db: Database, session: Omit<NewSession, 'ch
     )
 }
 
-/** Raises epoch and version of a user, which ends every session of his. */
+/** Raises the version of a user, a client or a key. */
+export function raiseVersionOfUser(db: Database, userId: string): D1PreparedStatement {
+  return db.prepare(`UPDATE users SET ${RAISE} WHERE id = ?1 RETURNING id, token_version`).bind(userId)
+}
+
+/** Raises epoch and version of a user, which ends every session. */
 export function raiseEpochOf(db: Database, userId: string): D1PreparedStatement {
   return db
     .prepare(`UPDATE users SET session_epoch = session_epoch + 1, ${RAISE} WHERE id = ?1 RETURNING id, token_version`)
@@ -519,7 +524,7 @@ export function updateProfile(db: Database, userId: string, profile: ProfileUpda
        UPDATE users SET roles = sized.roles, scopes = sized.scopes, claims = iif(sized.bytes <= ?6, sized.claims, NULL),
          ${RAISE}
        FROM sized
-       WHERE users.id = ?1
+       WHERE users.id = ?1 AND users.deleted_at IS NULL
          AND (users.roles, users.scopes, json(users.claims)) IS NOT (sized.roles, sized.scopes, sized.claims)
        RETURNING id, token_version`,
     )

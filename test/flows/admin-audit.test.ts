@@ -83,6 +83,8 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'POST /import': { users: [{ id: 'a' }, { id: 'b' }] },
   'PATCH /users/:id': { roles: ['x'] },
   'POST /clients': { name: 'a client' },
+  'PATCH /clients/:id': { name: 'another' },
+  'PATCH /keys/:id': { name: 'another' },
   'POST /clients/:id/rotate': { overlap: 60 },
   'POST /keys': { name: 'a key' },
   'POST /keys/:id/rotate': { overlap: 60 },

@@ -128,7 +128,7 @@ describe('a user', () => {
     const own = await sessionIdOf(administrator.id)
     const answers = [
       await send(`/users/${user.id}`, {}),
-      await send(`/users/${user.id}`, { do: 'delete' }),
+      await send(`/users/${user.id}`, { do: 'destroy' }),
       await send(`/users/${user.id}`, { do: 'disable', more: 'x' }),
       await send(`/users/${user.id}`, { do: 'end', session: own }),
       await send('/users/nobody', { do: 'disable' }),

@@ -19,6 +19,7 @@ const rules = [
       'sessions/publication-store.ts',
       'sessions/told-store.ts',
       'accounts/store.ts',
+      'accounts/deletion-store.ts',
       'identities/store.ts',
       'accounts/administrators-store.ts',
       'admin/store.ts',
